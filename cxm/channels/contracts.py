@@ -1,0 +1,359 @@
+"""The connector contract: what a channel takes in, gives out and promises.
+
+A channel's ``mapping.py`` and ``verify.py`` are pure (no clock, no network); its ``connector.py`` holds one small class per
+capability and is handed a :class:`Session` by the runtime. A connector raises the five errors below and never sleeps, retries
+or logs: the runtime does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+KINDS = ("post", "comment", "review", "message", "call", "answer", "article")
+MEDIA_TYPES = ("earned", "owned", "paid")
+STATES = ("waiting", "answered", "no_answer_needed", "handed_over", "expired", "unreachable")
+SENTIMENTS = ("negative", "neutral", "positive")
+INTENTS = ("complaint", "question", "request", "praise", "purchase", "churn", "legal_threat", "crisis")
+#: Longest text kept (characters); longer ones are quarantined.
+TEXT_LIMIT = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Something an author proved to the platform or to us: a verified address, a number, a signed-in account.
+
+    ``kind`` is ``email``, ``phone`` or ``account``; ``value`` is normalised (lower-case address, E.164 number). Identities that
+    share a proof are one person; a name never is one.
+    """
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """The channel identity that said it."""
+
+    native_id: str
+    handle: str | None = None
+    name: str | None = None
+    url: str | None = None
+    followers: int | None = None
+    proofs: tuple[Proof, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One picture, film, sound or file. ``url`` is remote; ``content`` holds bytes that came along (mail)."""
+
+    kind: str  # image, video, audio, file
+    url: str | None = None
+    alt: str | None = None
+    name: str | None = None
+    content_type: str | None = None
+    content: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Engagement:
+    """Counts as the platform gives them."""
+
+    likes: int = 0
+    shares: int = 0
+    comments: int = 0
+    views: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What is already known of a mention (imports only); ``None`` means not judged."""
+
+    language: str | None = None
+    sentiment: str | None = None
+    emotions: tuple[str, ...] | None = None
+    assessed: tuple[str, ...] | None = None
+    intents: tuple[str, ...] | None = None
+    categories: tuple[str, ...] | None = None
+    offensive: bool | None = None
+    spam: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One thing somebody said, as a channel's mapping understood it. ``text`` and ``title`` are NFC, ``published_at`` aware.
+
+    ``private`` tells a direct message from a public post. ``addressed``: it names or answers one of our handles. ``automatic``:
+    a machine wrote it (bounce, auto-reply, list mail) and must never be answered. ``quoted``: the part of ``text`` that only
+    repeats an earlier message, split off. ``context``: what the channel needs to answer it (mail's References, ...).
+    """
+
+    native_id: str
+    kind: str
+    author: Author
+    text: str
+    published_at: datetime
+    title: str | None = None
+    quoted: str | None = None
+    url: str | None = None
+    reply_to: str | None = None
+    thread: str | None = None
+    private: bool = False
+    addressed: bool = False
+    automatic: bool = False
+    media_type: str = "earned"
+    country: str | None = None
+    location: str | None = None
+    rating: float | None = None
+    engagement: Engagement = field(default_factory=Engagement)
+    media: tuple[Media, ...] = ()
+    tags: tuple[str, ...] = ()
+    edited_at: datetime | None = None
+    verdicts: Verdicts = field(default_factory=Verdicts)
+    state: str | None = None
+    context: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """The author or the platform took it back; a tombstone is never undone."""
+
+    native_id: str
+    deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one of our replies: ``status`` is delivered, read or failed. ``detail``: why, in the platform's words."""
+
+    native_id: str
+    status: str
+    at: datetime
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unmappable:
+    """One item that could not be understood; it is quarantined with its bytes and its neighbours go on."""
+
+    reason: str
+    raw: bytes
+    native_id: str | None = None
+    code: str = "unmappable"
+
+
+Item = Mention | Deletion | Receipt | Unmappable
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """What a mapping may know of our account: ``name`` (our handle or address), ``settings`` (never credentials)."""
+
+    id: UUID
+    channel: str
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class RawDelivery:
+    """Bytes as they came, with an id that makes a second arrival recognisable and the headers worth keeping."""
+
+    delivery_id: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    received_at: datetime | None = None
+
+
+class Mapping_(Protocol):
+    """A channel's ``mapping.map_delivery``: pure, total (never raises for any bytes), order kept."""
+
+    def __call__(self, delivery: RawDelivery, account: AccountView) -> Iterable[Item]: ...
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+class ConnectorError(Exception):
+    """The root of the five. ``text`` is a plain sentence for the member; ``mend`` says what to do now."""
+
+    def __init__(self, text: str, mend: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.mend = mend
+
+
+class AuthExpired(ConnectorError):
+    """The credentials are no longer (or never were) accepted."""
+
+
+class RateLimited(ConnectorError):
+    """Later, please. ``retry_after``: seconds, None where the platform did not say."""
+
+    def __init__(self, text: str, mend: str = "", retry_after: float | None = None) -> None:
+        super().__init__(text, mend)
+        self.retry_after = retry_after
+
+
+class Rejected(ConnectorError):
+    """Refused for good; sending the same again cannot help."""
+
+
+class Gone(ConnectorError):
+    """What we wanted to read or answer no longer exists there."""
+
+
+class Unavailable(ConnectorError):
+    """The platform is away. ``effect_possible``: the call may have had its effect all the same (time-out, cut line)."""
+
+    def __init__(self, text: str, mend: str = "", effect_possible: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(text, mend)
+        self.effect_possible = effect_possible
+        self.retry_after = retry_after
+
+
+class NotAuthentic(Exception):
+    """``verify`` refuses a delivery; ``reason`` is counted, never told to the sender."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+# --- what goes out ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One intent to speak. ``id`` never changes for one intent. ``context`` is that of the mention it answers."""
+
+    id: UUID
+    kind: str  # reply, post, edit, delete, hide
+    text: str
+    private: bool
+    in_reply_to: str | None = None
+    thread: str | None = None
+    title: str | None = None
+    to: str | None = None
+    media: tuple[Media, ...] = ()
+    context: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """It is out: ``native_id`` as the platform knows it."""
+
+    native_id: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TestStep:
+    """One step of the test button: ``name`` (“Sign in to IMAP”), whether it went well, and a sentence."""
+
+    __test__ = False
+
+    name: str
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What a poll found. ``cursor`` is stored only after the deliveries are durable. ``more``: ask again at once."""
+
+    deliveries: tuple[RawDelivery, ...]
+    cursor: Mapping[str, Any]
+    more: bool = False
+
+
+class Response(Protocol):
+    """An HTTP answer, read to its end within the runtime's limits."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def content(self) -> bytes: ...
+    def json(self) -> Any: ...
+
+
+class Http(Protocol):
+    """The guarded HTTP client: judged addresses, capped bytes and time, redirects refused unless asked.
+
+    Raises :class:`Unavailable` with ``effect_possible`` told truthfully (False where no byte was written).
+    """
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        json: Any = None,
+        params: Mapping[str, str] | None = None,
+        timeout: float = 10.0,
+        follow_redirects: bool = False,
+    ) -> Response: ...
+
+
+class Dialler(Protocol):
+    """Opens a judged TCP connection in the calling thread (for IMAP, SMTP): a connected socket, plain or TLS."""
+
+    def __call__(self, host: str, port: int, *, tls: bool, timeout: float = 10.0) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the runtime hands a connector for one account: its settings and credentials, and the only ways out."""
+
+    account: AccountView
+    credentials: Mapping[str, str]
+    http: Http
+    dial: Dialler
+    now: datetime
+
+
+class Receive(Protocol):
+    """Webhooks: authenticity, pure."""
+
+    def verify(self, headers: Mapping[str, str], body: bytes, secret: str | None, now: datetime) -> str:
+        """The delivery's own id; raises :class:`NotAuthentic`, also where ``secret`` is missing."""
+        ...
+
+
+class Poll(Protocol):
+    """Looked at from time to time."""
+
+    async def poll(self, session: Session, cursor: Mapping[str, Any] | None) -> Polled: ...
+
+
+class Stream(Protocol):
+    """Kept open; yields polled batches, each with the cursor that stands after it."""
+
+    def listen(self, session: Session, cursor: Mapping[str, Any] | None) -> AsyncIterator[Polled]: ...
+
+
+class Reply(Protocol):
+    """Answers somebody."""
+
+    async def send(self, session: Session, outgoing: Outgoing) -> Sent: ...
+
+
+class ReadBack(Protocol):
+    """Tells what became of an intent whose outcome is unknown: Sent, or None where it surely did not happen."""
+
+    async def read_back(self, session: Session, outgoing: Outgoing) -> Sent | None: ...
+
+
+class Test(Protocol):
+    """The test button: each step in order, stopping at the first that fails."""
+
+    __test__ = False
+
+    async def test(self, session: Session) -> list[TestStep]: ...

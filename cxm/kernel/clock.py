@@ -1,0 +1,62 @@
+"""Time: aware, UTC inside, and a clock that tests can step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
+
+from cxm.kernel.errors import Invalid
+
+_OFFSET: ContextVar[timedelta] = ContextVar("cxm_clock_offset", default=timedelta(0))
+_FROZEN: ContextVar[datetime | None] = ContextVar("cxm_clock_frozen", default=None)
+
+
+def now() -> datetime:
+    """The present moment, aware and in UTC; every other call to the system clock is refused by a lint."""
+    frozen = _FROZEN.get()
+    return frozen if frozen is not None else datetime.now(UTC) + _OFFSET.get()
+
+
+@contextmanager
+def frozen_at(moment: datetime) -> Iterator[None]:
+    """Hold the clock at ``moment`` (aware) within the block; for tests and rehearsals."""
+    token = _FROZEN.set(moment.astimezone(UTC))
+    try:
+        yield
+    finally:
+        _FROZEN.reset(token)
+
+
+@contextmanager
+def shifted_by(offset: timedelta) -> Iterator[None]:
+    """Step the clock by ``offset`` within the block; for tests of skew."""
+    token = _OFFSET.set(_OFFSET.get() + offset)
+    try:
+        yield
+    finally:
+        _OFFSET.reset(token)
+
+
+def parse_instant(text: str) -> datetime:
+    """An ISO 8601 / RFC 3339 instant with its zone, as aware UTC.
+
+    Raises :class:`~cxm.kernel.errors.Invalid` (code ``instant_invalid``) for anything else, a missing zone included:
+    a guess at the zone would silently move what somebody said by hours.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except (ValueError, TypeError) as error:
+        raise Invalid("instant_invalid", f"“{str(text)[:60]}” is not a date and time.", "Write it like 2026-11-21T10:00:00Z.") from error
+    if moment.tzinfo is None:
+        raise Invalid("instant_invalid", f"“{text[:60]}” says no time zone.", "End it with Z or an offset such as +01:00.")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise Invalid("instant_invalid", f"“{text[:60]}” is out of range.", "Use a year between 1 and 9999.") from error
+
+
+def format_instant(moment: datetime) -> str:
+    """``2026-11-21T10:00:00Z``, with microseconds only where there are any."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
