@@ -1,0 +1,244 @@
+"""The one guard in front of every outgoing connection: resolve, judge every address, connect to the judged one.
+
+Private, loopback, link-local, carrier, documentation, benchmark, translated (NAT64, 6to4, Teredo) and multicast addresses are
+refused, whatever spelling led to them. Only ``CXM_EGRESS_ALLOW`` (host:port pairs) opens exceptions; only those may be plain http.
+Sources: IANA special-purpose address registries for IPv4 and IPv6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore2
+import httpx2
+
+from cxm.channels.contracts import Unavailable
+from cxm.kernel.errors import FieldError, Invalid
+from cxm.platform.config import settings
+
+RESPONSE_LIMIT = 10_000_000
+TOTAL_TIME = 60.0
+#: Ports an address given by a stranger may name; others need CXM_EGRESS_ALLOW.
+WEB_PORTS = frozenset({443, 8443})
+MAIL_PORTS = frozenset({25, 143, 465, 587, 993, 2525})
+
+_DENIED_4 = [
+    ipaddress.IPv4Network(text)
+    for text in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24",
+        "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+    )
+]  # fmt: skip
+_GLOBAL_6 = ipaddress.IPv6Network("2000::/3")
+_DENIED_6 = [ipaddress.IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")]
+
+
+class Forbidden(Unavailable):
+    """The guard refused; nothing left the machine."""
+
+
+def is_public(address: str) -> bool:
+    """Whether a numeric address is an ordinary one of the internet."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return not any(parsed in network for network in _DENIED_4)
+    return parsed in _GLOBAL_6 and not any(parsed in network for network in _DENIED_6)
+
+
+def allowed_pairs() -> frozenset[tuple[str, int]]:
+    """The exceptions the operator made, as (host, port)."""
+    pairs: set[tuple[str, int]] = set()
+    for entry in settings().egress_allow.split(","):
+        host, _, port = entry.strip().rpartition(":")
+        if host and port.isdigit():
+            pairs.add((_plain_host(host), int(port)))
+    return frozenset(pairs)
+
+
+def _plain_host(host: str) -> str:
+    return unicodedata.normalize("NFKC", host).strip("[]").rstrip(".").lower()
+
+
+def _judge(host: str, port: int, found: list[tuple[Any, ...]]) -> list[str]:
+    """The addresses that may be connected to. If one of several is private, all are refused: a rebinding name mixes them."""
+    addresses = [str(entry[4][0]) for entry in found]
+    allowed = allowed_pairs()
+    if (_plain_host(host), port) in allowed or any((address, port) in allowed for address in addresses):
+        return addresses
+    if not addresses or not all(is_public(address) for address in addresses):
+        raise Forbidden(
+            f"“{host}” leads to a private or reserved address.", f"Use a public host. An operator may allow it with CXM_EGRESS_ALLOW={host}:{port}."
+        )
+    return addresses
+
+
+def _unknown(host: str) -> Unavailable:
+    return Unavailable(f"The host “{host}” cannot be found.", "Check its spelling and the name server.")
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Judged numeric addresses of ``host``; raises :class:`Forbidden` or Unavailable. Blocks: for threads."""
+    host = _plain_host(host)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise _unknown(host) from error
+    return _judge(host, port, found)
+
+
+def dial(host: str, port: int, *, tls: bool, timeout: float = 10.0) -> socket.socket:
+    """A connected socket to a judged address, for IMAP and SMTP in a thread; TLS verifies the certificate against ``host``."""
+    if port not in MAIL_PORTS and (_plain_host(host), port) not in allowed_pairs():
+        raise Forbidden(f"Port {port} is not one of mail's ({', '.join(map(str, sorted(MAIL_PORTS)))}).", f"An operator may allow it with CXM_EGRESS_ALLOW={host}:{port}.")
+    last: OSError | None = None
+    for address in resolve(host, port):
+        try:
+            connection = socket.create_connection((address, port), timeout=timeout)
+        except OSError as error:
+            last = error
+            continue
+        if not tls:
+            return connection
+        try:
+            return ssl.create_default_context().wrap_socket(connection, server_hostname=_plain_host(host))
+        except (ssl.SSLError, OSError) as error:
+            connection.close()
+            raise Unavailable(f"“{host}:{port}” does not speak TLS as it should: {getattr(error, 'reason', None) or error}.", "Check the port and the security setting.") from error
+    raise Unavailable(f"“{host}:{port}” does not answer.", "Check host, port and firewall.") from last
+
+
+def check_url(url: str, *, path: str = "url") -> str:
+    """A URL a stranger typed, judged for a form or a request body; raises Invalid that names the field ``path``."""
+    try:
+        parts = urlsplit(url.strip())
+        host, port = parts.hostname or "", parts.port
+        _check_form(parts.scheme, host, port, userinfo="@" in parts.netloc)
+        if any(ord(sign) <= 32 for sign in url.strip()):
+            raise ValueError("It contains spaces or control characters.")
+        try:
+            resolve(host, port or (443 if parts.scheme == "https" else 80))
+        except Forbidden as error:
+            raise ValueError(f"{error.text} {error.mend}") from error
+        except Unavailable:
+            pass  # a name that is not there yet may come; each connection is judged again
+    except ValueError as error:
+        raise Invalid("url_refused", f"The address was refused: {error}", errors=(FieldError(path, str(error)),)) from error
+    return url.strip()
+
+
+def _check_form(scheme: str, host: str, port: int | None, *, userinfo: bool) -> None:
+    if not host:
+        raise ValueError("It names no host. Write it like https://example.com/path.")
+    pair = (_plain_host(host), port or (443 if scheme == "https" else 80))
+    if scheme not in ("https", "http"):
+        raise ValueError(f"“{scheme or 'no'}” scheme; only https is used.")
+    if scheme == "http" and pair not in allowed_pairs():
+        raise ValueError("Plain http is not used; write https.")
+    if userinfo:
+        raise ValueError("A user name or password in the address is not used.")
+    if scheme == "https" and pair[1] not in WEB_PORTS and pair not in allowed_pairs():
+        raise ValueError(f"Port {pair[1]} is not used; 443 and 8443 are. An operator may allow it with CXM_EGRESS_ALLOW={host}:{pair[1]}.")
+
+
+class _GuardedBackend(httpcore2.AsyncNetworkBackend):
+    """Connects to judged addresses only; the name stays for TLS and Host."""
+
+    def __init__(self) -> None:
+        self._inner = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(self, host: str, port: int, timeout: float | None = None, local_address: str | None = None, socket_options: Any = None) -> Any:
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(_plain_host(host), port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpcore2.ConnectError(str(_unknown(host))) from error
+        last: Exception | None = None
+        for address in _judge(host, port, found)[:4]:
+            try:
+                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                last = error
+        raise last or httpcore2.ConnectError("no address")
+
+    async def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Any = None) -> Any:
+        raise Forbidden("Unix sockets are not reached from here.")
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class GuardedHttp:
+    """The HTTP client handed to connectors (``channels.contracts.Http``). One for each process and event loop."""
+
+    def __init__(self) -> None:
+        transport = httpx2.AsyncHTTPTransport(retries=0, limits=httpx2.Limits(max_connections=200, max_keepalive_connections=20))
+        transport._pool = httpcore2.AsyncConnectionPool(  # type: ignore[assignment]
+            ssl_context=ssl.create_default_context(), max_connections=200, max_keepalive_connections=20, keepalive_expiry=15, network_backend=_GuardedBackend()
+        )
+        self._client = httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False)
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        json: Any = None,
+        params: Mapping[str, str] | None = None,
+        timeout: float = 10.0,
+        follow_redirects: bool = False,
+    ) -> httpx2.Response:
+        """One request, its answer read whole (at most 10 MB, 60 s). Each redirect is judged like the first address."""
+        for _ in range(6):
+            _check_request(url)
+            request = self._client.build_request(method, url, headers=dict(headers or {}), content=content, json=json, params=params, timeout=timeout)
+            response = await self._send(request)
+            if not (follow_redirects and response.is_redirect and method in ("GET", "HEAD")):
+                return response
+            url, params = str(response.next_request.url if response.next_request else response.headers["location"]), None
+        raise Unavailable("The address redirects without end.", "Enter the address it leads to.")
+
+    async def _send(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            async with asyncio.timeout(TOTAL_TIME):
+                response = await self._client.send(request, stream=True)
+                return await _read(response)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            raise Unavailable(f"“{request.url.host}” does not answer.", "Nothing was sent; it is tried again.", effect_possible=False) from error
+        except (httpx2.TimeoutException, TimeoutError) as error:
+            raise Unavailable(f"“{request.url.host}” took too long to answer.", "What became of it is being found out.", effect_possible=True) from error
+        except httpx2.HTTPError as error:
+            raise Unavailable(f"The line to “{request.url.host}” was cut.", "What became of it is being found out.", effect_possible=True) from error
+
+    async def close(self) -> None:
+        """Close idle connections."""
+        await self._client.aclose()
+
+
+async def _read(response: httpx2.Response) -> httpx2.Response:
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > RESPONSE_LIMIT:
+                raise Unavailable(f"“{response.url.host}” answers without end.", "Ask its operator.", effect_possible=True)
+    finally:
+        await response.aclose()
+    response._content = bytes(body)
+    return response
+
+
+def _check_request(url: str) -> None:
+    parts = urlsplit(url)
+    try:
+        _check_form(parts.scheme, parts.hostname or "", parts.port, userinfo="@" in parts.netloc)
+    except ValueError as error:
+        raise Forbidden(f"The address was refused: {error}") from error

@@ -1,0 +1,95 @@
+"""Jobs: rows in the same transaction as what they follow from. The only module that knows the job library."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from procrastinate import RetryStrategy, exceptions
+from procrastinate.contrib.django import app
+
+QUEUES = ("intake", "events", "outbound", "default")
+#: A failing job is tried again after 2, 4, 8 ... seconds, for about a day; the error is shown in /metrics and the log.
+_RETRY = RetryStrategy(max_attempts=20, exponential_wait=2)
+
+
+class Task:
+    """A job that can be deferred."""
+
+    def __init__(self, task: Any, function: Callable[..., None]) -> None:
+        self._task = task
+        self.name: str = task.name
+        self.run = function
+
+    def defer(self, *, lock: str | None = None, queueing_lock: str | None = None, schedule_at: datetime | None = None, priority: int = 0, **arguments: Any) -> bool:
+        """Enqueue within the running transaction. Arguments are JSON values.
+
+        ``lock``: jobs of one lock run one after another, in order. ``queueing_lock``: at most one *waiting* job of it; False is
+        returned where one waits already. ``schedule_at``: not before this instant.
+        """
+        configured = self._task.configure(lock=lock, queueing_lock=queueing_lock, schedule_at=schedule_at, priority=priority)
+        if queueing_lock is None:
+            configured.defer(**arguments)
+            return True
+        try:
+            with transaction.atomic():  # the library tells of a waiting one by a failed insert
+                configured.defer(**arguments)
+        except exceptions.AlreadyEnqueued:
+            return False
+        return True
+
+
+def task(name: str, *, queue: str = "default", retry: bool = True) -> Callable[[Callable[..., None]], Task]:
+    """Register a synchronous function as a job. ``name`` is stable: it stands in stored rows."""
+
+    def register(function: Callable[..., None]) -> Task:
+        return Task(app.task(name=name, queue=queue, retry=_RETRY if retry else False)(function), function)
+
+    return register
+
+
+def periodic(name: str, cron: str, *, queue: str = "default") -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Run a function by a cron line (minute hour day month weekday, UTC); one process of all runs it."""
+
+    def register(function: Callable[[], None]) -> Callable[[], None]:
+        def run(timestamp: int) -> None:
+            function()
+
+        app.periodic(cron=cron)(app.task(name=name, queue=queue, queueing_lock=name, lock=name)(run))
+        return function
+
+    return register
+
+
+async def work(*, queues: list[str] | None = None, concurrency: int = 4, wait: bool = True, listen: bool = True) -> None:
+    """Run jobs until cancelled (``wait``) or until none is left. Cancelling drains for at most 25 s."""
+    worker_app = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
+    async with worker_app.open_async():
+        await worker_app.run_worker_async(
+            queues=queues,
+            concurrency=concurrency,
+            wait=wait,
+            listen_notify=listen,
+            fetch_job_polling_interval=2.0,
+            shutdown_graceful_timeout=25,
+            install_signal_handlers=False,
+            delete_jobs="successful",
+        )
+
+
+def work_off(queues: list[str] | None = None) -> None:
+    """Run every due job now, in this process, until none is left (commands without a running server, tests)."""
+    asyncio.run(work(queues=queues, concurrency=1, wait=False, listen=False))
+
+
+def waiting_count() -> dict[str, int]:
+    """Jobs that wait or run, by queue."""
+    from procrastinate.contrib.django.models import ProcrastinateJob
+
+    counts: dict[str, int] = {}
+    for queue in ProcrastinateJob.objects.filter(status__in=("todo", "doing")).values_list("queue_name", flat=True):
+        counts[queue] = counts.get(queue, 0) + 1
+    return counts

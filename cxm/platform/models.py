@@ -1,0 +1,63 @@
+"""Rows of the platform itself."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Func
+from django.utils import timezone
+
+
+class CurrentTransaction(Func):
+    """The id of the running transaction, which orders the log by commit."""
+
+    function = "pg_current_xact_id"
+    template = "%(function)s()::text::bigint"
+    output_field = models.BigIntegerField()
+
+
+class EventLog(models.Model):
+    """Everything that happened, in order. ``transaction`` lets a reader stop before what is still being written."""
+
+    id = models.BigAutoField(primary_key=True)
+    organization_id = models.UUIDField()
+    name = models.CharField(max_length=80)
+    owner = models.CharField(max_length=120)
+    at = models.DateTimeField(default=timezone.now)
+    transaction = models.BigIntegerField(db_default=CurrentTransaction())
+    payload = models.JSONField()
+    public = models.JSONField(default=dict)
+    permission = models.CharField(max_length=60)
+
+    class Meta:
+        indexes = [models.Index(fields=["organization_id", "transaction", "id"], name="event_log_order"), models.Index(fields=["at"], name="event_log_at")]
+
+    objects = models.Manager()
+
+
+class EventDelivery(models.Model):
+    """One event handled by one subscriber: the mark that makes handlers idempotent."""
+
+    event = models.ForeignKey(EventLog, on_delete=models.CASCADE, db_index=False)
+    subscriber = models.CharField(max_length=120)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["event", "subscriber"], name="event_delivery_once")]
+
+
+class IdempotencyKey(models.Model):
+    """What a POST under an Idempotency-Key answered; kept 24 h. ``status`` 0: the first is still running."""
+
+    organization_id = models.UUIDField()
+    caller = models.CharField(max_length=80)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    status = models.IntegerField(default=0)
+    body = models.TextField(default="")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization_id", "caller", "key"], name="idempotency_key_once")]
+
+
+__all__ = ["CurrentTransaction", "EventDelivery", "EventLog", "IdempotencyKey"]
