@@ -13,6 +13,13 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from cxm.kernel.network import AuthExpired as AuthExpired
+from cxm.kernel.network import ConnectorError as ConnectorError
+from cxm.kernel.network import Gone as Gone
+from cxm.kernel.network import RateLimited as RateLimited
+from cxm.kernel.network import Rejected as Rejected
+from cxm.kernel.network import Unavailable as Unavailable
+
 KINDS = ("post", "comment", "review", "message", "call", "answer", "article")
 MEDIA_TYPES = ("earned", "owned", "paid")
 STATES = ("waiting", "answered", "no_answer_needed", "handed_over", "expired", "unreachable")
@@ -174,45 +181,7 @@ class Mapping_(Protocol):
     def __call__(self, delivery: RawDelivery, account: AccountView) -> Iterable[Item]: ...
 
 
-# --- errors ----------------------------------------------------------------------------------------------------------
-
-
-class ConnectorError(Exception):
-    """The root of the five. ``text`` is a plain sentence for the member; ``mend`` says what to do now."""
-
-    def __init__(self, text: str, mend: str = "") -> None:
-        super().__init__(text)
-        self.text = text
-        self.mend = mend
-
-
-class AuthExpired(ConnectorError):
-    """The credentials are no longer (or never were) accepted."""
-
-
-class RateLimited(ConnectorError):
-    """Later, please. ``retry_after``: seconds, None where the platform did not say."""
-
-    def __init__(self, text: str, mend: str = "", retry_after: float | None = None) -> None:
-        super().__init__(text, mend)
-        self.retry_after = retry_after
-
-
-class Rejected(ConnectorError):
-    """Refused for good; sending the same again cannot help."""
-
-
-class Gone(ConnectorError):
-    """What we wanted to read or answer no longer exists there."""
-
-
-class Unavailable(ConnectorError):
-    """The platform is away. ``effect_possible``: the call may have had its effect all the same (time-out, cut line)."""
-
-    def __init__(self, text: str, mend: str = "", effect_possible: bool = False, retry_after: float | None = None) -> None:
-        super().__init__(text, mend)
-        self.effect_possible = effect_possible
-        self.retry_after = retry_after
+# --- errors ---------------------------------------------------------------------------------------------------------
 
 
 class NotAuthentic(Exception):

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 import httpcore2
 import httpx2
 
-from cxm.channels.contracts import Unavailable
 from cxm.kernel.errors import FieldError, Invalid
+from cxm.kernel.network import Unavailable
 from cxm.platform.config import settings
 
 RESPONSE_LIMIT = 10_000_000
