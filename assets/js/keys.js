@@ -1,0 +1,111 @@
+// The keyboard map. Single letters never fire while somebody writes and can be switched off (WCAG 2.1.4).
+const STORE = "cxm.letters";
+const body = document.body;
+let prefix = "";
+let prefixTimer = 0;
+
+export function lettersOn() {
+  return body.dataset.letters !== "off" && localStorage.getItem(STORE) !== "off";
+}
+
+const visible = (element) => element.checkVisibility?.() ?? element.offsetParent !== null;
+const writing = (target) => target.closest?.("input:not([type=checkbox],[type=radio],[type=button],[type=submit]),textarea,select,[contenteditable]:not([contenteditable=false])");
+const openDialog = () => document.querySelector("dialog[open]");
+
+function rows() {
+  const list = [...document.querySelectorAll("[data-rows]")].find(visible);
+  return list ? [...list.querySelectorAll("[data-row]")].filter(visible) : [];
+}
+
+// The row with the focus, else the open one, else the one last moved to.
+export function currentRow() {
+  const all = rows();
+  const focused = document.activeElement?.closest?.("[data-row]");
+  return all.find((row) => row === focused) ?? all.find((row) => row.classList.contains("at")) ?? all.find((row) => row.getAttribute("aria-current") === "true");
+}
+
+function move(step) {
+  const all = rows();
+  if (!all.length) return;
+  const at = all.indexOf(currentRow());
+  const next = all[Math.min(Math.max(at + step, 0), all.length - 1)];
+  for (const row of all) row.classList.toggle("at", row === next);
+  (next.querySelector("[data-open]") ?? next).focus({ preventScroll: true });
+  next.scrollIntoView({ block: "nearest" });
+}
+
+function press(key) {
+  const scope = currentRow();
+  const of = (root) => [...root.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].find((element) => visible(element) && !element.disabled);
+  const target = (scope && of(scope)) ?? of(document);
+  if (!target) return false;
+  if (target.matches("input:not([type=checkbox],[type=radio]),textarea,select")) target.focus();
+  else target.click();
+  return true;
+}
+
+function go(letter) {
+  const link = document.querySelector(`[data-go="${CSS.escape(letter)}"]`);
+  if (link) link.click();
+  return Boolean(link);
+}
+
+const fixed = {
+  j: () => move(1),
+  k: () => move(-1),
+  x: () => (currentRow()?.querySelector("[data-select]") ?? { click() {} }).click(),
+  "/": () => [...document.querySelectorAll("[data-search]")].find(visible)?.focus(),
+  "?": () => document.getElementById("keys")?.showModal(),
+  g: () => {
+    prefix = "g";
+    clearTimeout(prefixTimer);
+    prefixTimer = setTimeout(() => (prefix = ""), 1500);
+  },
+};
+
+function letter(event) {
+  const key = event.key;
+  if (prefix === "g") {
+    prefix = "";
+    return go(key);
+  }
+  if (fixed[key]) {
+    fixed[key]();
+    return true;
+  }
+  return /^[a-z0-9[\]]$/i.test(key) && press(key);
+}
+
+function closeSomething() {
+  const panel = [...document.querySelectorAll("[data-close]")].filter(visible).at(-1);
+  panel?.click();
+  return Boolean(panel);
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.isComposing) return;
+  const mod = event.metaKey || event.ctrlKey;
+  if (mod && event.key.toLowerCase() === "k" && !event.shiftKey && !event.altKey) {
+    document.dispatchEvent(new CustomEvent("cxm:palette"));
+    event.preventDefault();
+    return;
+  }
+  if (mod || event.altKey || openDialog()) return;
+  if (event.key === "Escape") {
+    if (writing(event.target)) event.target.blur();
+    else if (closeSomething()) event.preventDefault();
+    return;
+  }
+  if (event.key === "Enter" && event.target.matches("[data-row]")) {
+    (event.target.querySelector("[data-open]") ?? event.target).click();
+    return;
+  }
+  if (writing(event.target) || !lettersOn()) return;
+  if (letter(event)) event.preventDefault();
+});
+
+document.addEventListener("change", (event) => {
+  if (!event.target.matches("[data-letters-switch]")) return;
+  localStorage.setItem(STORE, event.target.checked ? "on" : "off");
+});
+for (const box of document.querySelectorAll("[data-letters-switch]")) box.checked = lettersOn();
