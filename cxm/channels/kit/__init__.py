@@ -1,0 +1,1 @@
+"""What every channel needs and none should write again: signatures, JSON limits, text, HTTP answers, mail."""

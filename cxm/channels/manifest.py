@@ -1,0 +1,244 @@
+"""A channel's ``manifest.toml``: what the channel is, can do, may do and needs, read into one typed, checked object."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from cxm.channels.kit import schemas
+
+CAPABILITIES = (
+    "poll",
+    "stream",
+    "receive",
+    "reply",
+    "read_back",
+    "publish",
+    "edit",
+    "delete",
+    "hide",
+    "insights",
+    "ads",
+    "test",
+)
+AUTHS = ("none", "shared_secret", "password", "token", "oauth2")
+SUPPORT = ("maintained", "community", "experimental")
+COUNTED = ("characters", "bytes", "utf16", "graphemes")
+_NAME = re.compile(r"[a-z0-9_]{1,40}")
+_HOST = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+
+
+class ManifestInvalid(ValueError):
+    """The manifest cannot be used; ``problems`` are sentences that say what to write."""
+
+    def __init__(self, name: str, problems: list[str]) -> None:
+        super().__init__(f"{name}: " + " ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """How we sign in: ``kind`` of :data:`AUTHS`; ``inbound`` names the signature scheme of deliveries; ``secret_made_here``:
+    the credential ``secret`` is made by us and shown once."""
+
+    kind: str
+    inbound: str | None = None
+    secret_made_here: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Where it may connect: fixed names (``*.example.org`` too), and the settings that name hosts or URLs."""
+
+    allowed: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``text``: longest reply, None where unlimited, counted in ``counted``; ``window_hours``: how long after the last message of
+    a person we may still answer; ``media``: how many go with one reply; ``poll_seconds``: how often to look."""
+
+    text: int | None = None
+    counted: str = "characters"
+    window_hours: int | None = None
+    media: int | None = None
+    poll_seconds: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class DataUse:
+    """What the platform's rules let us do with what we hear; ``delete_within_days``: how soon a deletion there must be one here."""
+
+    store: bool
+    link: bool
+    message: bool
+    export: bool
+    train: bool
+    delete_within_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRules:
+    """``idempotent`` and ``reads_back``: always, never, or the name of the setting that says so. ``needs``: settings without which
+    an account cannot answer. ``private`` and ``public``: which visibilities it can answer in."""
+
+    idempotent: bool | str = False
+    reads_back: bool | str = False
+    needs: tuple[str, ...] = ()
+    private: bool = True
+    public: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The whole manifest. ``settings`` and ``credentials`` are JSON Schemas; ``ids_unique_within`` is channel or account."""
+
+    name: str
+    title: str
+    icon: str
+    capabilities: tuple[str, ...]
+    support: str
+    ids_unique_within: str
+    auth: Auth
+    hosts: Hosts
+    limits: Limits
+    data_use: DataUse
+    reply: ReplyRules
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    credentials: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    kinds: tuple[str, ...] = ()
+    run_live: bool = False
+    description: str = ""
+
+    @property
+    def replies(self) -> bool:
+        """Whether it can answer at all."""
+        return "reply" in self.capabilities
+
+
+class _Reader:
+    """Takes values out of a table and collects what is wrong with them."""
+
+    def __init__(self, table: Mapping[str, Any], problems: list[str], path: str = "") -> None:
+        self.table = table
+        self.problems = problems
+        self.path = path
+        self.seen: set[str] = set()
+
+    def get(self, key: str, kind: type | tuple[type, ...], default: Any = None, *, required: bool = False) -> Any:
+        self.seen.add(key)
+        if key not in self.table:
+            if required:
+                self.problems.append(f"Write {self.path}{key}.")
+            return default
+        value = self.table[key]
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            self.problems.append(f"{self.path}{key} must be {' or '.join(one.__name__ for one in kinds)}.")
+            return default
+        return value
+
+    def strings(self, key: str) -> tuple[str, ...]:
+        values = cast("list[object]", self.get(key, list, []))
+        if not all(isinstance(value, str) for value in values):
+            self.problems.append(f"{self.path}{key} must be a list of strings.")
+            return ()
+        return tuple(cast("list[str]", values))
+
+    def choice(self, key: str, allowed: tuple[str, ...], default: str = "", *, required: bool = True) -> str:
+        value = cast("str", self.get(key, str, default, required=required))
+        if value and value not in allowed:
+            self.problems.append(f"{self.path}{key} must be one of {', '.join(allowed)}.")
+        return value
+
+    def positive(self, key: str, default: int | None = None) -> int | None:
+        value = cast("int | None", self.get(key, int, default))
+        if value is not None and value <= 0:
+            self.problems.append(f"{self.path}{key} must be above 0; leave it out where there is no limit.")
+        return value
+
+    def table_of(self, key: str, *, required: bool = False) -> _Reader:
+        return _Reader(cast("dict[str, Any]", self.get(key, dict, {}, required=required)), self.problems, f"{self.path}{key}.")
+
+    def close(self) -> None:
+        for key in sorted(set(self.table) - self.seen):
+            self.problems.append(f"{self.path}{key} is not known; check its spelling.")
+
+
+def read(text: str, folder: str) -> Manifest:
+    """The manifest in ``text`` of the channel folder named ``folder``. Raises :class:`ManifestInvalid` naming every problem."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ManifestInvalid(folder, [f"manifest.toml is not TOML: {error}."]) from error
+    problems: list[str] = []
+    manifest = _manifest(_Reader(table, problems), problems)
+    _check(manifest, folder, problems)
+    if problems:
+        raise ManifestInvalid(folder, problems)
+    return manifest
+
+
+def _manifest(top: _Reader, problems: list[str]) -> Manifest:
+    auth, hosts = top.table_of("auth", required=True), top.table_of("hosts")
+    limits, use, reply = top.table_of("limits"), top.table_of("data_use", required=True), top.table_of("reply")
+    manifest = Manifest(
+        name=top.get("name", str, "", required=True),
+        title=top.get("title", str, "", required=True),
+        icon=top.get("icon", str, "", required=True),
+        description=top.get("description", str, ""),
+        capabilities=top.strings("capabilities"),
+        support=top.choice("support", SUPPORT),
+        ids_unique_within=top.choice("ids_unique_within", ("channel", "account")),
+        kinds=top.strings("kinds"),
+        run_live=top.get("run_live", bool, False),
+        settings=top.get("settings", dict, {}),
+        credentials=top.get("credentials", dict, {}),
+        auth=Auth(auth.choice("kind", AUTHS), auth.get("inbound", str), auth.get("secret_made_here", bool, False)),
+        hosts=Hosts(hosts.strings("allowed"), hosts.strings("settings")),
+        limits=Limits(
+            text=limits.positive("text"),
+            counted=limits.choice("counted", COUNTED, "characters", required=False),
+            window_hours=limits.positive("window_hours"),
+            media=limits.get("media", int),
+            poll_seconds=limits.positive("poll_seconds", 60) or 60,
+        ),
+        data_use=DataUse(
+            *(use.get(name, bool, False, required=True) for name in ("store", "link", "message", "export", "train")),
+            delete_within_days=use.get("delete_within_days", int),
+        ),
+        reply=ReplyRules(
+            idempotent=reply.get("idempotent", (bool, str), False),
+            reads_back=reply.get("reads_back", (bool, str), False),
+            needs=reply.strings("needs"),
+            private=reply.get("private", bool, True),
+            public=reply.get("public", bool, True),
+        ),
+    )
+    for reader in (auth, hosts, limits, use, reply, top):
+        reader.close()
+    return manifest
+
+
+def _check(manifest: Manifest, folder: str, problems: list[str]) -> None:
+    if manifest.name != folder or not _NAME.fullmatch(manifest.name):
+        problems.append(f"name must be the folder's name, {folder}, of a-z, 0-9 and _.")
+    for unknown in sorted(set(manifest.capabilities) - set(CAPABILITIES)):
+        problems.append(f"“{unknown}” is no capability; use {', '.join(CAPABILITIES)}.")
+    if not {"poll", "stream", "receive", "publish", "ads"} & set(manifest.capabilities):
+        problems.append("capabilities must hold at least one way to hear or speak.")
+    for host in manifest.hosts.allowed:
+        if not _HOST.fullmatch(host):
+            problems.append(f"hosts.allowed: “{host}” is no host name (no scheme, no port, no path).")
+    if "receive" in manifest.capabilities and not manifest.auth.inbound:
+        problems.append("Write auth.inbound: the scheme by which deliveries are signed.")
+    for title, schema in (("settings", manifest.settings), ("credentials", manifest.credentials)):
+        problems.extend(f"{title}: {problem}" for problem in schemas.problems_of_schema(schema))
+    properties = cast("Mapping[str, Any]", manifest.settings.get("properties", {}))
+    named = [*manifest.hosts.settings, *manifest.reply.needs]
+    named += [rule for rule in (manifest.reply.idempotent, manifest.reply.reads_back) if isinstance(rule, str)]
+    problems.extend(f"“{name}” is named as a setting but is not in settings.properties." for name in named if name not in properties)

@@ -1,0 +1,1 @@
+"""Tests of the channels as a whole: the contract over every folder."""

@@ -1,0 +1,1 @@
+"""The generic channel: anything that can make and answer a signed HTTP call."""
