@@ -30,16 +30,28 @@ class Settings(BaseSettings):
     )
     secret_key: str = Field(default="", description="The master key; at least 32 characters. It signs sessions and encrypts credentials.")
     secret_key_file: Path | None = Field(default=None, description="A file that holds the master key, and former keys one a line below it.")
-    public_url: str = Field(default="", description="The address people and platforms reach this installation by, such as https://cx.example.com.")
-    allowed_hosts: str = Field(default="", description="Host names served, separated by commas. Empty: the host of CXM_PUBLIC_URL and loopback.")
-    egress_allow: str = Field(default="", description="host:port pairs, separated by commas, that outgoing connections may reach although private; only these may be plain http.")
+    public_url: str = Field(
+        default="", description="The address people and platforms reach this installation by, such as https://cx.example.com."
+    )
+    allowed_hosts: str = Field(
+        default="", description="Host names served, separated by commas. Empty: the host of CXM_PUBLIC_URL and loopback."
+    )
+    egress_allow: str = Field(
+        default="",
+        description="host:port pairs, separated by commas, that outgoing connections may reach although private; only these may be plain http.",
+    )
     intake_limit: int = Field(default=10_000_000, description="Largest inbound delivery, in bytes; larger ones get 413.", ge=1_000)
     api_rate: int = Field(default=1200, description="Requests a minute and token before 429.", ge=1)
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: str = Field(default="auto", description="json, text, or auto: text on a terminal.")
     metrics_public: bool = Field(default=False, description="Serve /metrics to other than loopback addresses.")
-    trusted_proxies: int = Field(default=0, description="How many reverse proxies of yours stand in front; that many X-Forwarded-For entries are believed.", ge=0)
-    mail_url: str = Field(default="", description="smtp://user:password@host:port or smtps://… for invitations and sign-in mail. Empty: links are shown on screen instead.")
+    trusted_proxies: int = Field(
+        default=0, description="How many reverse proxies of yours stand in front; that many X-Forwarded-For entries are believed.", ge=0
+    )
+    mail_url: str = Field(
+        default="",
+        description="smtp://user:password@host:port or smtps://… for invitations and sign-in mail. Empty: links are shown on screen instead.",
+    )
     mail_from: str = Field(default="", description="The sender of that mail.")
     workers: int = Field(default=4, description="Jobs at once in one process.", ge=1, le=64)
     session_hours: int = Field(default=24 * 14, description="Hours after which a sign-in ends.", ge=1)

@@ -74,7 +74,8 @@ def _judge(host: str, port: int, found: list[tuple[Any, ...]]) -> list[str]:
         return addresses
     if not addresses or not all(is_public(address) for address in addresses):
         raise Forbidden(
-            f"“{host}” leads to a private or reserved address.", f"Use a public host. An operator may allow it with CXM_EGRESS_ALLOW={host}:{port}."
+            f"“{host}” leads to a private or reserved address.",
+            f"Use a public host. An operator may allow it with CXM_EGRESS_ALLOW={host}:{port}.",
         )
     return addresses
 
@@ -96,7 +97,10 @@ def resolve(host: str, port: int) -> list[str]:
 def dial(host: str, port: int, *, tls: bool, timeout: float = 10.0) -> socket.socket:
     """A connected socket to a judged address, for IMAP and SMTP in a thread; TLS verifies the certificate against ``host``."""
     if port not in MAIL_PORTS and (_plain_host(host), port) not in allowed_pairs():
-        raise Forbidden(f"Port {port} is not one of mail's ({', '.join(map(str, sorted(MAIL_PORTS)))}).", f"An operator may allow it with CXM_EGRESS_ALLOW={host}:{port}.")
+        raise Forbidden(
+            f"Port {port} is not one of mail's ({', '.join(map(str, sorted(MAIL_PORTS)))}).",
+            f"An operator may allow it with CXM_EGRESS_ALLOW={host}:{port}.",
+        )
     last: OSError | None = None
     for address in resolve(host, port):
         try:
@@ -110,7 +114,10 @@ def dial(host: str, port: int, *, tls: bool, timeout: float = 10.0) -> socket.so
             return ssl.create_default_context().wrap_socket(connection, server_hostname=_plain_host(host))
         except (ssl.SSLError, OSError) as error:
             connection.close()
-            raise Unavailable(f"“{host}:{port}” does not speak TLS as it should: {getattr(error, 'reason', None) or error}.", "Check the port and the security setting.") from error
+            raise Unavailable(
+                f"“{host}:{port}” does not speak TLS as it should: {getattr(error, 'reason', None) or error}.",
+                "Check the port and the security setting.",
+            ) from error
     raise Unavailable(f"“{host}:{port}” does not answer.", "Check host, port and firewall.") from last
 
 
@@ -133,6 +140,20 @@ def check_url(url: str, *, path: str = "url") -> str:
     return url.strip()
 
 
+def check_host(host: str, port: object, *, path: str = "host") -> None:
+    """A mail host a stranger typed, judged for a form; raises Invalid that names the field ``path``."""
+    number = port if isinstance(port, int) else 993
+    try:
+        if number not in MAIL_PORTS and (_plain_host(host), number) not in allowed_pairs():
+            raise Forbidden(f"Port {number} is not one of mail's.", f"An operator may allow it with CXM_EGRESS_ALLOW={host}:{number}.")
+        resolve(host, number)
+    except Forbidden as error:
+        text = f"{error.text} {error.mend}"
+        raise Invalid("url_refused", f"The host was refused: {text}", errors=(FieldError(path, text),)) from error
+    except Unavailable:
+        pass  # a name that is not there yet may come; each connection is judged again
+
+
 def _check_form(scheme: str, host: str, port: int | None, *, userinfo: bool) -> None:
     if not host:
         raise ValueError("It names no host. Write it like https://example.com/path.")
@@ -153,7 +174,9 @@ class _GuardedBackend(httpcore2.AsyncNetworkBackend):
     def __init__(self) -> None:
         self._inner = httpcore2.AnyIOBackend()
 
-    async def connect_tcp(self, host: str, port: int, timeout: float | None = None, local_address: str | None = None, socket_options: Any = None) -> Any:
+    async def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None, socket_options: Any = None
+    ) -> Any:
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(_plain_host(host), port, type=socket.SOCK_STREAM)
@@ -180,7 +203,11 @@ class GuardedHttp:
     def __init__(self) -> None:
         transport = httpx2.AsyncHTTPTransport(retries=0, limits=httpx2.Limits(max_connections=200, max_keepalive_connections=20))
         transport._pool = httpcore2.AsyncConnectionPool(  # type: ignore[assignment]
-            ssl_context=ssl.create_default_context(), max_connections=200, max_keepalive_connections=20, keepalive_expiry=15, network_backend=_GuardedBackend()
+            ssl_context=ssl.create_default_context(),
+            max_connections=200,
+            max_keepalive_connections=20,
+            keepalive_expiry=15,
+            network_backend=_GuardedBackend(),
         )
         self._client = httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False)
 
@@ -199,7 +226,9 @@ class GuardedHttp:
         """One request, its answer read whole (at most 10 MB, 60 s). Each redirect is judged like the first address."""
         for _ in range(6):
             _check_request(url)
-            request = self._client.build_request(method, url, headers=dict(headers or {}), content=content, json=json, params=params, timeout=timeout)
+            request = self._client.build_request(
+                method, url, headers=dict(headers or {}), content=content, json=json, params=params, timeout=timeout
+            )
             response = await self._send(request)
             if not (follow_redirects and response.is_redirect and method in ("GET", "HEAD")):
                 return response
@@ -212,11 +241,17 @@ class GuardedHttp:
                 response = await self._client.send(request, stream=True)
                 return await _read(response)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            raise Unavailable(f"“{request.url.host}” does not answer.", "Nothing was sent; it is tried again.", effect_possible=False) from error
+            raise Unavailable(
+                f"“{request.url.host}” does not answer.", "Nothing was sent; it is tried again.", effect_possible=False
+            ) from error
         except (httpx2.TimeoutException, TimeoutError) as error:
-            raise Unavailable(f"“{request.url.host}” took too long to answer.", "What became of it is being found out.", effect_possible=True) from error
+            raise Unavailable(
+                f"“{request.url.host}” took too long to answer.", "What became of it is being found out.", effect_possible=True
+            ) from error
         except httpx2.HTTPError as error:
-            raise Unavailable(f"The line to “{request.url.host}” was cut.", "What became of it is being found out.", effect_possible=True) from error
+            raise Unavailable(
+                f"The line to “{request.url.host}” was cut.", "What became of it is being found out.", effect_possible=True
+            ) from error
 
     async def close(self) -> None:
         """Close idle connections."""

@@ -51,7 +51,13 @@ def publish(event: Event) -> int:
         raise RuntimeError(f"{event.name} was published outside a transaction; the row and the event must stand or fall together.")
     _CLASSES.setdefault(event.name, type(event))
     row = EventLog.objects.create(
-        organization_id=event.organization, name=event.name, owner=event.owner, payload=_encode(event), public=event.public(), permission=event.permission, at=now()
+        organization_id=event.organization,
+        name=event.name,
+        owner=event.owner,
+        payload=_encode(event),
+        public=event.public(),
+        permission=event.permission,
+        at=now(),
     )
     for subscriber in _SUBSCRIBERS.get(event.name, {}):
         deliver.defer(lock=f"{subscriber}:{event.owner}", event=row.pk, subscriber=subscriber)
@@ -98,7 +104,9 @@ def _position(text: str | None) -> tuple[int, int]:
         return 0, 0
     first, _, second = text.partition("-")
     if not (first.isdigit() and second.isdigit() and len(text) < 40):
-        raise BadInput("position_invalid", "“after” is not a position in the event log.", "Use the “next” of the page before, or leave it out.")
+        raise BadInput(
+            "position_invalid", "“after” is not a position in the event log.", "Use the “next” of the page before, or leave it out."
+        )
     return int(first), int(second)
 
 

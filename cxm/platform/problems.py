@@ -10,7 +10,13 @@ from cxm.kernel.errors import CxmError, Invalid, NotNow, NotSignedIn, TooMany
 
 def problem(error: CxmError, request: HttpRequest | None = None) -> HttpResponse:
     """The problem document of ``error``."""
-    body: dict[str, object] = {"type": f"urn:opencxm:problem:{error.code}", "title": error.title, "status": error.status, "code": error.code, "detail": str(error)}
+    body: dict[str, object] = {
+        "type": f"urn:opencxm:problem:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "code": error.code,
+        "detail": str(error),
+    }
     if request is not None:
         body["instance"] = request.path
     if isinstance(error, Invalid) and error.errors:

@@ -61,7 +61,9 @@ def unseal(sealed: str) -> str:
                 return AESGCM(_derived(master, b"seal")).decrypt(data[:12], data[12:], None).decode()
             except InvalidTag as error:
                 raise SecretUnreadable("secret_damaged", "A stored secret was changed.", "Enter the credentials again.") from error
-    raise SecretUnreadable("secret_key_unknown", "A secret was sealed with a key that is not here.", "Put the former key below the new one in the key file.")
+    raise SecretUnreadable(
+        "secret_key_unknown", "A secret was sealed with a key that is not here.", "Put the former key below the new one in the key file."
+    )
 
 
 def is_current(sealed: str) -> bool:

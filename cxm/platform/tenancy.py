@@ -23,7 +23,9 @@ class OrganizationManager(models.Manager[Row], Generic[Row]):
     use_in_migrations = False
 
     def get_queryset(self) -> models.QuerySet[Row]:
-        raise TenantScopeMissing("tenant_scope_missing", f"{self.model.__name__}.objects was asked without an organization.", "Use .for_organization(id).")
+        raise TenantScopeMissing(
+            "tenant_scope_missing", f"{self.model.__name__}.objects was asked without an organization.", "Use .for_organization(id)."
+        )
 
     def for_organization(self, organization: UUID) -> models.QuerySet[Row]:
         """The rows of ``organization`` alone."""

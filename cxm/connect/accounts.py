@@ -1,0 +1,245 @@
+"""Writes on accounts: connect, change, pause, remove; credentials sealed."""
+
+from __future__ import annotations
+
+import json
+import secrets as random
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from cxm.channels import registry
+from cxm.channels.contracts import AccountView
+from cxm.connect.contracts import Account as AccountContract
+from cxm.connect.events import AccountChanged
+from cxm.connect.models import Account
+from cxm.govern import api as govern
+from cxm.kernel.actor import Actor
+from cxm.kernel.clock import now
+from cxm.kernel.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound
+from cxm.platform import egress, events, realtime, secrets
+
+
+def connect(
+    actor: Actor,
+    *,
+    channel: str,
+    name: str,
+    unit: UUID | None = None,
+    settings: Mapping[str, Any] | None = None,
+    credentials: Mapping[str, str] | None = None,
+) -> tuple[AccountContract, str | None]:
+    """Connect an account; returns it and, this once, the secret we made for it (webhook).
+
+    Raises Invalid naming each wrong field, Conflict where the channel has an account of that name.
+    """
+    known = _channel(channel)
+    unit = _unit(actor, unit)
+    _may(actor, unit)
+    name = _name(name)
+    settings = _checked_settings(known, settings or {})
+    given = _checked_credentials(known, credentials or {})
+    made = _own_secret(known, given)
+    row = Account(
+        organization_id=actor.organization,
+        unit_id=unit,
+        channel=channel,
+        name=name,
+        settings=settings,
+        sealed_credentials=secrets.seal(json.dumps(given)),
+        next_look_at=now(),
+    )
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+            _changed(row, "connected")
+            govern.record(actor, "account.connect", f"account:{row.id}", {"channel": channel})
+    except IntegrityError as error:
+        raise Conflict(
+            "account_exists", f"There is an account “{name}” on {channel} already.", "Use another name, or change that one."
+        ) from error
+    return as_contract(row), made
+
+
+def change(
+    actor: Actor,
+    account: UUID,
+    *,
+    name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    credentials: Mapping[str, str] | None = None,
+    state: str | None = None,
+    unit: UUID | None = None,
+) -> AccountContract:
+    """Change what is given, leave the rest; ``credentials`` given replace those of the same key."""
+    with transaction.atomic():
+        row = find(actor.organization, account, lock=True)
+        _may(actor, row.unit_id)
+        known = registry.channel(row.channel)
+        if name is not None:
+            row.name = _name(name)
+        if settings is not None:
+            row.settings = _checked_settings(known, {**row.settings, **settings})
+        if credentials is not None:
+            row.sealed_credentials = secrets.seal(json.dumps(_checked_credentials(known, {**credentials_of(row), **credentials})))
+        if unit is not None:
+            row.unit_id = _unit(actor, unit)
+            _may(actor, row.unit_id)
+        if state is not None:
+            if state not in ("active", "paused"):
+                raise Invalid(
+                    "state_invalid",
+                    f"“{state[:20]}” is no state of an account.",
+                    "Use active or paused.",
+                    errors=(FieldError("state", "active or paused"),),
+                )
+            row.state = state
+        row.failures, row.next_look_at, row.health, row.mend = 0, now(), "", ""
+        try:
+            with transaction.atomic():
+                row.save()
+        except IntegrityError as error:
+            raise Conflict("account_exists", f"There is an account “{row.name}” on {row.channel} already.", "Use another name.") from error
+        _changed(row, state or "changed")
+        govern.record(
+            actor,
+            "account.change",
+            f"account:{row.id}",
+            {
+                "fields": sorted(
+                    key
+                    for key, value in (
+                        ("name", name),
+                        ("settings", settings),
+                        ("credentials", credentials),
+                        ("state", state),
+                        ("unit", unit),
+                    )
+                    if value is not None
+                )
+            },
+        )
+    return as_contract(row)
+
+
+def remove(actor: Actor, account: UUID) -> None:
+    """Disconnect: nothing comes in or goes out any more, credentials are forgotten; its mentions stay."""
+    with transaction.atomic():
+        row = find(actor.organization, account, lock=True)
+        _may(actor, row.unit_id)
+        row.removed_at, row.sealed_credentials, row.state = now(), "", "paused"
+        row.save()
+        _changed(row, "removed")
+        govern.record(actor, "account.remove", f"account:{row.id}")
+
+
+def find(organization: UUID, account: UUID, *, lock: bool = False) -> Account:
+    """The row of a connected account; NotFound for a removed or foreign one."""
+    rows = Account.objects.for_organization(organization).filter(pk=account, removed_at=None)
+    row = (rows.select_for_update() if lock else rows).first()
+    if row is None:
+        raise NotFound("account")
+    return row
+
+
+def credentials_of(row: Account) -> dict[str, str]:
+    """The opened credentials; only for the runtime and the door."""
+    return json.loads(secrets.unseal(row.sealed_credentials)) if row.sealed_credentials else {}
+
+
+def view(row: Account) -> AccountView:
+    """What a mapping may know of it."""
+    return AccountView(id=row.id, channel=row.channel, name=row.name, settings=row.settings)
+
+
+def as_contract(row: Account) -> AccountContract:
+    """The row as others see it."""
+    return AccountContract(
+        id=row.id, organization=row.organization_id, channel=row.channel, name=row.name, unit=row.unit_id, settings=dict(row.settings), state=row.state, health=row.health,
+        mend=row.mend, created_at=row.created_at, last_heard_at=row.last_heard_at, last_ok_at=row.last_ok_at, next_look_at=row.next_look_at,
+    )  # fmt: skip
+
+
+def _channel(name: str) -> registry.Channel:
+    try:
+        return registry.channel(name)
+    except NotFound as error:
+        names = ", ".join(entry.name for entry in registry.channels())
+        raise Invalid(
+            "channel_unknown",
+            f"There is no channel “{name[:40]}”.",
+            f"Use one of: {names}.",
+            errors=(FieldError("channel", f"One of: {names}."),),
+        ) from error
+
+
+def _changed(row: Account, how: str) -> None:
+    events.publish(AccountChanged(organization=row.organization_id, account=row.id, change=how))
+    realtime.tell(row.organization_id, "channels")
+
+
+def _unit(actor: Actor, unit: UUID | None) -> UUID:
+    if unit is None:
+        return govern.root_unit(actor.organization)
+    if unit not in {entry.id for entry in govern.units(actor.organization)}:
+        raise Invalid(
+            "unit_unknown", "There is no such unit.", "Use the id of a unit from GET /units.", errors=(FieldError("unit", "No such unit."),)
+        )
+    return unit
+
+
+def _may(actor: Actor, unit: UUID) -> None:
+    if not actor.may("accounts:write", unit):
+        raise NotAllowed("not_allowed", "You may not change accounts of this unit.", "Ask a manager of it.")
+
+
+def _name(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > 200 or any(ord(sign) < 32 for sign in name):
+        raise Invalid(
+            "name_invalid",
+            "The name is empty, too long or holds control characters.",
+            "Use 1 to 200 characters.",
+            errors=(FieldError("name", "1 to 200 characters."),),
+        )
+    return name
+
+
+def _own_secret(known: registry.Channel, credentials: dict[str, str]) -> str | None:
+    """A fresh secret for channels whose deliveries we ourselves give the secret for."""
+    if not known.manifest.auth.secret_made_here or credentials.get("secret"):
+        return None
+    credentials["secret"] = "whsec_" + b64encode(random.token_bytes(32)).decode()
+    return credentials["secret"]
+
+
+def _checked_settings(known: registry.Channel, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by the channel's schema; addresses we will call are judged by the guard now, and at each call again."""
+    result, faults = known.check_settings(values)
+    _refuse(faults)
+    for key in known.manifest.hosts.settings:
+        spec = known.manifest.settings.get("properties", {}).get(key, {})
+        if result.get(key) and spec.get("format") in ("uri", "url"):
+            egress.check_url(result[key], path=f"settings.{key}")
+        elif result.get(key):
+            egress.check_host(result[key], result.get(key.replace("host", "port")), path=f"settings.{key}")
+    return result
+
+
+def _checked_credentials(known: registry.Channel, values: Mapping[str, Any]) -> dict[str, str]:
+    result, faults = known.check_credentials(values)
+    _refuse(faults)
+    return result
+
+
+def _refuse(faults: tuple[FieldError, ...]) -> None:
+    if faults:
+        raise Invalid(
+            "settings_invalid",
+            " ".join(f"{fault.path}: {fault.text}" for fault in faults),
+            "GET /channels/{name} tells what is needed.",
+            errors=faults,
+        )

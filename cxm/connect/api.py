@@ -1,0 +1,64 @@
+"""The door of connect."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from cxm.channels import registry
+from cxm.channels.contracts import Outgoing, Sent, TestStep
+from cxm.connect import accounts as _accounts
+from cxm.connect.accounts import change, connect, remove
+from cxm.connect.contracts import SendRules
+from cxm.connect.imports import import_lines, json_lines_of_csv
+from cxm.connect.mailbox import register_acceptor, take_in_all
+from cxm.connect.runtime import runtime, session_of
+from cxm.connect.selectors import account, accounts, gaps, mailbox_sum
+
+__all__ = [
+    "account", "accounts", "change", "connect", "gaps", "import_lines", "json_lines_of_csv", "mailbox_sum", "read_back", "register_acceptor", "remove", "rules", "runtime", "send",
+    "take_in_all", "test_account",
+]  # fmt: skip
+
+
+def send(organization: UUID, account_id: UUID, outgoing: Outgoing, *, timeout: float = 30) -> Sent:
+    """Hand one intent to its channel's connector. Only ``outbound`` may call this (a lint says so).
+
+    Raises the five errors of ``kernel.network``; ``TimeoutError`` means an unknown outcome.
+    """
+    row = _accounts.find(organization, account_id)
+    sender = registry.channel(row.channel).sender(outgoing.kind)
+    return runtime.call(lambda http: sender.send(session_of(row, http), outgoing), timeout)
+
+
+def read_back(organization: UUID, account_id: UUID, outgoing: Outgoing, *, timeout: float = 30) -> Sent | None:
+    """What became of an intent: Sent, or None where it surely did not happen."""
+    row = _accounts.find(organization, account_id)
+    reader = registry.channel(row.channel).read_back()
+    return runtime.call(lambda http: reader.read_back(session_of(row, http), outgoing), timeout)
+
+
+def rules(organization: UUID, account_id: UUID) -> SendRules:
+    """What sending over this account promises and limits."""
+    row = _accounts.find(organization, account_id)
+    channel = registry.channel(row.channel)
+    manifest = channel.manifest
+    return SendRules(
+        active=row.state == "active", can_reply=channel.can_send("reply", row.settings), private=manifest.reply.private, public=manifest.reply.public,
+        reads_back=channel.reads_back(row.settings), idempotent=channel.idempotent(row.settings), text_limit=manifest.limits.text, counted=manifest.limits.counted,
+        window_hours=manifest.limits.window_hours,
+    )  # fmt: skip
+
+
+def test_account(organization: UUID, account_id: UUID) -> list[TestStep]:
+    """Press the test button: each step of the connection, in order, in plain words."""
+    row = _accounts.find(organization, account_id)
+    channel = registry.channel(row.channel)
+    if not channel.can("test"):
+        return [
+            TestStep(
+                "Wait for a delivery",
+                row.last_heard_at is not None,
+                "Something was heard." if row.last_heard_at else "Nothing was heard yet.",
+            )
+        ]
+    return runtime.call(lambda http: channel.tester().test(session_of(row, http)), 60)

@@ -1,0 +1,122 @@
+"""What crosses the door of connect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from cxm.channels.contracts import Deletion, Mention
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One of our handles on a channel. Credentials are never here."""
+
+    id: UUID
+    organization: UUID
+    channel: str
+    name: str
+    unit: UUID
+    settings: Mapping[str, Any]
+    state: str  # active, paused, broken
+    health: str  # one sentence
+    mend: str
+    created_at: datetime
+    last_heard_at: datetime | None
+    last_ok_at: datetime | None
+    next_look_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One mapped item on its way to ``listen.accept``: in the provider's order within its delivery."""
+
+    item: Mention | Deletion
+    received_at: datetime
+    position: int
+    #: For imports: the names the line itself gave.
+    channel: str
+    account_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of one item: ``outcome`` accepted, changed, deleted, duplicate or quarantined (then with code and reason)."""
+
+    outcome: str
+    code: str = ""
+    reason: str = ""
+
+
+class Acceptor(Protocol):
+    """What connect needs from above: ``listen.accept``, wired by run. One outcome for each item, in order."""
+
+    def __call__(self, organization: UUID, account: Account | None, heard: Sequence[Heard], *, imported: bool) -> list[Taken]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LineFault:
+    """One imported line that could not be taken; ``line`` counts from 1."""
+
+    line: int
+    code: str
+    reason: str
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """``read = accepted + duplicate + quarantined``."""
+
+    read: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    lines: list[LineFault] = field(default_factory=list[LineFault])
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedItem:
+    """Something that could not be mapped, with its bytes kept."""
+
+    id: UUID
+    received_at: datetime
+    channel: str
+    account: UUID | None
+    native_id: str | None
+    code: str
+    reason: str
+    size: int
+    state: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxSum:
+    """Items heard by what became of them, for coverage: received = the sum of the others once ``waiting`` is 0."""
+
+    deliveries: int
+    waiting: int
+    accepted: int
+    changed: int
+    duplicate: int
+    deleted: int
+    quarantined: int
+    receipts: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendRules:
+    """What an account can send and what its platform promises about it."""
+
+    active: bool
+    can_reply: bool
+    private: bool
+    public: bool
+    reads_back: bool
+    idempotent: bool
+    text_limit: int | None
+    counted: str
+    window_hours: int | None

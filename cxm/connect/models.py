@@ -1,0 +1,97 @@
+"""Accounts and the mailbox."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from cxm.platform.tenancy import OrganizationModel
+
+
+class Account(OrganizationModel):
+    """One of our handles on a channel."""
+
+    unit_id = models.UUIDField()
+    channel = models.CharField(max_length=40)
+    name = models.CharField(max_length=200)
+    settings = models.JSONField(default=dict)
+    sealed_credentials = models.TextField(default="")
+    state = models.CharField(max_length=10, default="active")
+    health = models.CharField(max_length=500, default="")
+    mend = models.CharField(max_length=500, default="")
+    created_at = models.DateTimeField(default=timezone.now)
+    removed_at = models.DateTimeField(null=True)
+    last_heard_at = models.DateTimeField(null=True)
+    last_ok_at = models.DateTimeField(null=True)
+    next_look_at = models.DateTimeField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    failures = models.IntegerField(default=0)
+    cursor = models.JSONField(null=True)
+
+    class Meta(OrganizationModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["organization_id", "channel", "name"], condition=Q(removed_at=None), name="account_name_once")
+        ]
+        indexes = [models.Index(fields=["next_look_at"], condition=Q(state="active", removed_at=None), name="account_due")]
+
+
+class Delivery(OrganizationModel):
+    """The raw mailbox: bytes as they came. ``account_id`` is null for imports, which name their accounts themselves."""
+
+    serial = models.BigIntegerField(
+        db_default=models.Func(function="nextval", template="nextval('connect_delivery_serial')", output_field=models.BigIntegerField())
+    )
+    account_id = models.UUIDField(null=True)
+    kind = models.CharField(max_length=10, default="webhook")  # webhook, poll, stream, import
+    delivery_id = models.CharField(max_length=300)
+    fingerprint = models.BinaryField()
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField()
+    received_at = models.DateTimeField(default=timezone.now)
+    done_at = models.DateTimeField(null=True)
+    accepted = models.IntegerField(default=0)
+    changed = models.IntegerField(default=0)
+    duplicate = models.IntegerField(default=0)
+    deleted = models.IntegerField(default=0)
+    quarantined = models.IntegerField(default=0)
+    receipts = models.IntegerField(default=0)
+
+    class Meta(OrganizationModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["account_id", "delivery_id"], name="delivery_once")]
+        indexes = [
+            models.Index(fields=["account_id", "serial"], condition=Q(done_at=None), name="delivery_waiting"),
+            models.Index(fields=["organization_id", "received_at"], name="delivery_received"),
+        ]
+
+
+class Quarantined(OrganizationModel):
+    """One item that could not be taken, with its bytes."""
+
+    delivery_id = models.UUIDField()
+    account_id = models.UUIDField(null=True)
+    channel = models.CharField(max_length=40)
+    native_id = models.CharField(max_length=500, null=True)
+    code = models.CharField(max_length=60)
+    reason = models.CharField(max_length=500)
+    raw = models.BinaryField()
+    position = models.IntegerField(default=0)
+    received_at = models.DateTimeField(default=timezone.now)
+    state = models.CharField(max_length=12, default="quarantined")  # quarantined, accepted
+    replayed_at = models.DateTimeField(null=True)
+
+    class Meta(OrganizationModel.Meta):
+        indexes = [models.Index(fields=["organization_id", "received_at", "id"], name="quarantine_order")]
+
+
+class Gap(OrganizationModel):
+    """From when to when an account could not be heard, and why; ``filled_at`` once what was missed was fetched."""
+
+    account_id = models.UUIDField()
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    filled_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=500)
+
+    class Meta(OrganizationModel.Meta):
+        indexes = [models.Index(fields=["organization_id", "account_id", "began_at"], name="gap_order")]

@@ -1,0 +1,239 @@
+"""The runtime of connectors: one event loop in a thread, where polls, streams and sends live.
+
+One of the two files where asynchronous network code meets the database: coroutines reach it through :func:`_db` (a thread), jobs
+reach coroutines through :func:`call`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+from django.db import close_old_connections, transaction
+
+from cxm.channels import registry
+from cxm.channels.contracts import AuthExpired, ConnectorError, Polled, RateLimited, Session
+from cxm.connect import accounts, mailbox
+from cxm.connect.models import Account, Gap
+from cxm.kernel.clock import now
+from cxm.platform import egress, realtime
+
+T = TypeVar("T")
+LEASE = timedelta(minutes=3)
+_log = structlog.get_logger(__name__)
+
+
+class Runtime:
+    """The loop, its HTTP client, and the tasks that listen."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._http: egress.GuardedHttp | None = None
+        self._listening: set[asyncio.Task[None]] = set()
+        self._lock = threading.Lock()
+
+    def call(self, work: Callable[[egress.GuardedHttp], Awaitable[T]], timeout: float = 90) -> T:
+        """Run a coroutine on the loop from a job's thread and wait for it."""
+        loop = self._ensure()
+
+        async def run() -> T:
+            if self._http is None:
+                self._http = egress.GuardedHttp()
+            return await work(self._http)
+
+        return asyncio.run_coroutine_threadsafe(run(), loop).result(timeout)
+
+    def listen(self) -> None:
+        """Begin polling and streaming (serve and ``cxm streams`` do)."""
+        asyncio.run_coroutine_threadsafe(self._start_listening(), self._ensure()).result(10)
+
+    def stop(self) -> None:
+        """End streams and polls, close connections."""
+        if self._loop is None:
+            return
+        with contextlib.suppress(Exception):
+            asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        if self._thread is not None:
+            self._thread.join(5)
+        self._loop = self._thread = self._http = None
+
+    def _ensure(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="connectors", daemon=True)
+                self._thread.start()
+            return self._loop
+
+    async def _start_listening(self) -> None:
+        self._http = self._http or egress.GuardedHttp()
+        self._keep(self._look_round())
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._listening.add(task)
+        task.add_done_callback(self._listening.discard)
+        return task
+
+    async def _stop(self) -> None:
+        tasks = list(self._listening)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._http is not None:
+            await self._http.close()
+
+    async def _look_round(self) -> None:
+        """Each second: claim accounts that are due and look at each in a task of its own, so that a slow one delays nobody."""
+        while True:
+            try:
+                for row in await _db(claim_due):
+                    self._keep(self._look(row))
+            except Exception as error:  # the database is away: nothing is claimed, look again
+                _log.warning("runtime.cannot_claim", error=type(error).__name__)
+            await asyncio.sleep(1)
+
+    async def _look(self, row: Account) -> None:
+        assert self._http is not None
+        try:
+            session = await _db(lambda: session_of(row, self._http))  # type: ignore[arg-type]
+            channel = registry.channel(row.channel)
+            if channel.can("stream"):
+                await self._drink(row, channel.stream().listen(session, row.cursor))
+            else:
+                await self._poll(row, channel.poll(), session)
+        except ConnectorError:
+            await _db(lambda: note_fault(row.id, error))
+        except asyncio.CancelledError:
+            await _db(lambda: release(row.id))
+            raise
+        except Exception as error:
+            _log.error("runtime.failed", channel=row.channel, account=str(row.id), exc_info=error)
+            fault = ConnectorError(f"The connector broke: {type(error).__name__}.", "It is tried again; see the log.")
+            await _db(lambda: note_fault(row.id, fault))
+
+    async def _poll(self, row: Account, poller: Any, session: Session) -> None:
+        cursor = row.cursor
+        for _ in range(200):  # a page at a time, each durable before the next is asked for
+            found: Polled = await asyncio.wait_for(poller.poll(session, cursor), LEASE.total_seconds() - 10)
+            await _db(lambda found=found: keep(row.id, found, "poll"))
+            cursor = found.cursor
+            if not found.more:
+                break
+        pause = timedelta(seconds=registry.channel(row.channel).manifest.limits.poll_seconds)
+        await _db(lambda: note_well(row.id, now() + pause))
+
+    async def _drink(self, row: Account, stream: Any) -> None:
+        try:
+            while True:
+                try:
+                    found: Polled = await asyncio.wait_for(anext(stream), LEASE.total_seconds() / 2)
+                except TimeoutError:
+                    raise ConnectorError("The stream fell silent.", "It is opened again.") from None
+                await _db(lambda found=found: keep(row.id, found, "stream"))
+                await _db(lambda: note_well(row.id, None))
+                if not await _db(lambda: still_active(row.id)):
+                    break
+        except StopAsyncIteration:
+            await _db(lambda: note_well(row.id, now()))
+        finally:
+            await stream.aclose()
+
+
+async def _db(work: Callable[[], T]) -> T:
+    def run() -> T:
+        close_old_connections()
+        try:
+            return work()
+        finally:
+            close_old_connections()
+
+    return await asyncio.to_thread(run)
+
+
+def session_of(row: Account, http: egress.GuardedHttp) -> Session:
+    """What a connector is handed for one account."""
+    return Session(account=accounts.view(row), credentials=accounts.credentials_of(row), http=http, dial=egress.dial, now=now())
+
+
+def claim_due(limit: int = 50) -> list[Account]:
+    """Accounts whose next look is due and that nobody holds, now leased to this process."""
+    listening = [entry.name for entry in registry.channels() if entry.can("poll") or entry.can("stream")]
+    with transaction.atomic():
+        due = Account.everywhere.filter(
+            state="active", removed_at=None, channel__in=listening, next_look_at__lte=now()
+        )  # everywhere: one runtime serves all
+        rows = list(due.select_for_update(skip_locked=True).order_by("next_look_at")[:limit])
+        Account.everywhere.filter(pk__in=[row.pk for row in rows]).update(
+            next_look_at=now() + LEASE, leased_until=now() + LEASE
+        )  # everywhere: as above
+    return rows
+
+
+def keep(account: UUID, found: Polled, kind: str) -> None:
+    """Deliveries and the cursor that stands after them, in one transaction; the lease is renewed."""
+    with transaction.atomic():
+        row = Account.everywhere.select_for_update().get(pk=account)  # everywhere: the runtime holds its lease
+        mailbox.store(row, found.deliveries, kind)
+        row.cursor = dict(found.cursor)
+        row.next_look_at = row.leased_until = now() + LEASE
+        row.save(update_fields=["cursor", "next_look_at", "leased_until"])
+
+
+def still_active(account: UUID) -> bool:
+    """Whether a stream may go on."""
+    return Account.everywhere.filter(pk=account, state="active", removed_at=None).exists()  # everywhere: the runtime holds its lease
+
+
+def note_well(account: UUID, next_look: datetime | None) -> None:
+    """The account was heard well; an open gap ends and, since the cursor stood still, is filled."""
+    with transaction.atomic():
+        row = Account.everywhere.select_for_update().get(pk=account)  # everywhere: the runtime holds its lease
+        row.last_ok_at, row.failures, row.health, row.mend = now(), 0, "", ""
+        if row.state == "broken":
+            row.state = "active"
+        row.next_look_at = next_look or now() + LEASE
+        row.save(update_fields=["last_ok_at", "failures", "health", "mend", "state", "next_look_at"])
+        ended = (
+            Gap.objects.for_organization(row.organization_id)
+            .filter(account_id=account, ended_at=None)
+            .update(ended_at=now(), filled_at=now())
+        )
+        if ended:
+            realtime.tell(row.organization_id, "channels")
+
+
+def release(account: UUID) -> None:
+    """Give the lease back at once, so that the next process need not wait for it to end."""
+    Account.everywhere.filter(pk=account).update(next_look_at=now(), leased_until=None)  # everywhere: the runtime holds its lease
+
+
+def note_fault(account: UUID, error: ConnectorError) -> None:
+    """Say what is wrong in plain words, open a gap, look again later: 5 s, doubling to 15 min; credentials refused: hourly."""
+    with transaction.atomic():
+        row = Account.everywhere.select_for_update().get(pk=account)  # everywhere: the runtime holds its lease
+        row.failures += 1
+        row.health, row.mend = error.text[:500], error.mend[:500]
+        wait = min(5 * 2 ** min(row.failures - 1, 12), 900) * (0.8 + random.random() * 0.4)  # noqa: S311 - spreads retries
+        if isinstance(error, AuthExpired):
+            wait = 3600
+        if isinstance(error, RateLimited) and error.retry_after:
+            wait = min(max(error.retry_after, 1), 3600)
+        row.next_look_at, row.leased_until = now() + timedelta(seconds=wait), None
+        row.save(update_fields=["failures", "health", "mend", "next_look_at", "leased_until"])
+        open_gap = Gap.objects.for_organization(row.organization_id).filter(account_id=account, ended_at=None)
+        if not open_gap.exists():
+            Gap.objects.add(row.organization_id, account_id=account, began_at=row.last_ok_at or now(), reason=error.text[:500])
+        realtime.tell(row.organization_id, "channels")
+
+
+runtime = Runtime()

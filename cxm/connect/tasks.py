@@ -1,0 +1,26 @@
+"""Jobs of connect."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from cxm.platform import jobs
+
+
+@jobs.task("connect.take_in", queue="intake")
+def take_in(account: str) -> None:
+    """Take in what waits in one mailbox."""
+    from cxm.connect import mailbox
+
+    mailbox.take_in_all(UUID(account))
+
+
+@jobs.periodic("connect.take_in_forgotten", "*/5 * * * *", queue="intake")
+def take_in_forgotten() -> None:
+    """A job that gave up must not leave a mailbox waiting for the next delivery."""
+    from cxm.connect import mailbox
+    from cxm.connect.models import Delivery
+
+    waiting = Delivery.everywhere.filter(done_at=None, account_id__isnull=False)  # everywhere: a watch over all mailboxes
+    for account in waiting.values_list("account_id", flat=True).distinct():
+        mailbox.defer_take_in(account)
