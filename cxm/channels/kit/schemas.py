@@ -17,9 +17,23 @@ from cxm.kernel.errors import FieldError
 _TYPES: dict[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,), "array": (list,)}
 _WORDS = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false", "array": "a list"}
 _TOP = {"type", "properties", "required", "additionalProperties", "title", "description", "$schema"}
-_KNOWN = set(
-    "type title description default examples enum format minimum maximum minLength maxLength pattern items readOnly writeOnly".split()
-)
+_KNOWN = {
+    "type",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "enum",
+    "format",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "items",
+    "readOnly",
+    "writeOnly",
+}
 _FORMATS = ("uri", "hostname", "email", "password")
 _HOSTNAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*")
 _EMAIL = re.compile(r"[^@\s<>,;\"\x00-\x1f]{1,64}@[^@\s<>,;\"\x00-\x1f]{1,253}")

@@ -1,0 +1,247 @@
+"""E-mail over IMAP and SMTP. The libraries block, so they run in threads; every socket comes from the runtime's dialler."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from cxm.channels.contracts import AuthExpired, ConnectorError, Outgoing, Polled, RawDelivery, Rejected, Sent, Session, TestStep
+from cxm.channels.email import outgoing as letters
+from cxm.channels.kit.mail.imap import Head, Mailbox, Server
+from cxm.channels.kit.mail.smtp import Outbox
+
+BATCH = 50
+#: Mails larger than this are read in part (their text comes first); providers refuse them anyway.
+SIZE_LIMIT = 30_000_000
+_PART = 2_000_000
+#: Bytes of one batch; a batch is held in memory.
+BATCH_BYTES = 40_000_000
+#: Seconds of one IDLE: below the 10 minutes after which routers forget a silent connection.
+IDLE_SECONDS = 540.0
+
+
+class Poll:
+    """Looks for new mail: by UID within one UIDVALIDITY, else by date."""
+
+    async def poll(self, session: Session, cursor: Mapping[str, Any] | None) -> Polled:
+        """At most :data:`BATCH` mails after ``cursor`` (``uidvalidity``, ``uid``, ``day``), none marked as read."""
+        return await asyncio.to_thread(_poll, session, cursor)
+
+
+class Stream:
+    """Stays connected and hears of new mail within a second where the server can IDLE (else it looks each minute)."""
+
+    async def listen(self, session: Session, cursor: Mapping[str, Any] | None) -> AsyncIterator[Polled]:
+        """Batches as they come, one empty at least every nine minutes as a sign of life. Cancelling closes the connection."""
+        box = await asyncio.to_thread(_connected, session)
+        try:
+            while True:
+                batch = await asyncio.to_thread(_batch, box, session, cursor)
+                cursor = batch.cursor
+                yield batch
+                if not batch.more:
+                    await _news(box)
+        finally:
+            # The thread may be waiting for the server: cutting the line wakes it.
+            box.cut()
+
+
+class Reply:
+    """Sends one answer by SMTP."""
+
+    async def send(self, session: Session, outgoing: Outgoing) -> Sent:
+        """The mail's Message-ID, which comes from the intent and never changes. Raises the five errors."""
+        return await asyncio.to_thread(_send, session, outgoing)
+
+
+class Test:
+    """The test button: IMAP, then SMTP where it is set."""
+
+    __test__ = False
+
+    async def test(self, session: Session) -> list[TestStep]:
+        """Connect, sign in and open the folder; connect and sign in for sending. Nothing is sent."""
+        return await asyncio.to_thread(_test, session)
+
+
+# --- reading -----------------------------------------------------------------------------------------------------------
+
+
+def _imap(session: Session) -> Server:
+    settings = session.account.settings
+    security = str(settings.get("imap_security") or "tls")
+    host = str(settings.get("imap_host") or "")
+    if not host:
+        raise Rejected("The account has no IMAP server.", "Set imap_host in the account's settings.")
+    return Server(host, int(settings.get("imap_port") or (993 if security == "tls" else 143)), security)
+
+
+def _credentials(session: Session) -> tuple[str, str]:
+    username, password = session.credentials.get("username", ""), session.credentials.get("password", "")
+    if not username or not password:
+        raise AuthExpired("The account has no user name or password.", "Enter them in the account's settings.")
+    return username, password
+
+
+def _folder(session: Session) -> str:
+    return str(session.account.settings.get("folder") or "INBOX")
+
+
+def _connected(session: Session) -> Mailbox:
+    username, password = _credentials(session)
+    box = Mailbox(_imap(session), session.dial)
+    try:
+        box.sign_in(username, password)
+    except ConnectorError:
+        box.cut()
+        raise
+    return box
+
+
+def _poll(session: Session, cursor: Mapping[str, Any] | None) -> Polled:
+    with _connected(session) as box:
+        return _batch(box, session, cursor)
+
+
+def _batch(box: Mailbox, session: Session, cursor: Mapping[str, Any] | None) -> Polled:
+    folder = box.select(_folder(session))
+    known = dict(cursor or {})
+    last = int(known.get("uid") or 0) if known.get("uidvalidity") == folder.validity else 0
+    uids = box.after(last) if last else box.since(_first_day(session, known))
+    heads = box.heads(uids[:BATCH]) if uids else []
+    deliveries: list[RawDelivery] = []
+    taken = 0
+    for head in heads:
+        if deliveries and taken + min(head.size, SIZE_LIMIT) > BATCH_BYTES:
+            break
+        last = max(last, head.uid)
+        if (delivery := _delivery(box, head, folder.validity, session.now)) is not None:
+            deliveries.append(delivery)
+            taken += len(delivery.body)
+    else:
+        # All of the batch is read; what vanished between listing and reading is passed over.
+        last = max(last, uids[min(BATCH, len(uids)) - 1]) if uids else max(last, folder.next_uid - 1)
+    more = bool(uids) and last < uids[-1]
+    return Polled(tuple(deliveries), {"uidvalidity": folder.validity, "uid": last, "day": session.now.date().isoformat()}, more)
+
+
+def _first_day(session: Session, known: Mapping[str, Any]) -> date:
+    """Where to begin without a usable UID: shortly before we last looked, or as far back as the settings say."""
+    with suppress(ValueError, TypeError):
+        return date.fromisoformat(str(known["day"])) - timedelta(days=2) if "day" in known else _history(session)
+    return _history(session)
+
+
+def _history(session: Session) -> date:
+    days = session.account.settings.get("history_days")
+    return (session.now - timedelta(days=int(days) if isinstance(days, int) else 30)).date()
+
+
+def _delivery(box: Mailbox, head: Head, validity: int, now: datetime) -> RawDelivery | None:
+    whole = head.size <= SIZE_LIMIT
+    body = box.fetch(head.uid, SIZE_LIMIT if whole else _PART)
+    if body is None:
+        return None
+    headers = {} if whole else {"x-truncated": "true"}
+    if head.internal_date is not None:
+        headers["x-internal-date"] = head.internal_date.isoformat()
+    return RawDelivery(f"{validity}:{head.uid}", body, headers, now)
+
+
+async def _news(box: Mailbox) -> None:
+    if box.can_idle:
+        await asyncio.to_thread(box.wait, IDLE_SECONDS)
+    else:
+        # The one place that waits: a stream must not spin where the server cannot tell of news.
+        await asyncio.sleep(60)
+
+
+# --- sending -----------------------------------------------------------------------------------------------------------
+
+
+def _smtp(session: Session) -> Server:
+    settings = session.account.settings
+    security = str(settings.get("smtp_security") or "starttls")
+    host = str(settings.get("smtp_host") or "")
+    if not host:
+        raise Rejected("The account has no SMTP server.", "Set smtp_host in the account's settings.")
+    return Server(host, int(settings.get("smtp_port") or (465 if security == "tls" else 587)), security)
+
+
+def _smtp_credentials(session: Session) -> tuple[str, str]:
+    given = session.credentials
+    if given.get("smtp_username"):
+        return given["smtp_username"], given.get("smtp_password") or given.get("password", "")
+    return _credentials(session)
+
+
+def _sender(session: Session) -> str:
+    address = str(session.account.settings.get("address") or "")
+    if "@" not in address:
+        raise Rejected("The account has no mail address.", "Set address in the account's settings.")
+    return letters.wire_address(address)
+
+
+def _send(session: Session, outgoing: Outgoing) -> Sent:
+    sender = _sender(session)
+    to = letters.recipient(outgoing)
+    if to.lower() == sender.lower():
+        raise Rejected("That would be an answer to ourselves.", "Choose another mail to answer.")
+    message_id, message = letters.compose(outgoing, session.account.settings, session.now)
+    with Outbox(_smtp(session), session.dial, sender.rpartition("@")[2]) as outbox:
+        outbox.sign_in(*_smtp_credentials(session))
+        outbox.send(sender, to, message)
+    _keep_copy(session, message)
+    return Sent(message_id)
+
+
+def _keep_copy(session: Session, message: bytes) -> None:
+    """A copy in the sent folder, where one is named. The mail has left: a missing copy must not look like a failure."""
+    folder = session.account.settings.get("sent_folder")
+    if not folder:
+        return
+    with suppress(ConnectorError), _connected(session) as box:
+        box.append(str(folder), message, session.now)
+
+
+# --- the test button ---------------------------------------------------------------------------------------------------
+
+
+def _test(session: Session) -> list[TestStep]:
+    steps: list[TestStep] = []
+    try:
+        _test_imap(session, steps)
+        if session.account.settings.get("smtp_host"):
+            _test_smtp(session, steps)
+    except _Stopped:
+        pass
+    return steps
+
+
+class _Stopped(Exception):
+    """A step failed and those after it make no sense."""
+
+
+def _step(steps: list[TestStep], name: str, done: str, call: Any) -> Any:
+    try:
+        result = call()
+    except ConnectorError as error:
+        steps.append(TestStep(name, False, f"{error.text} {error.mend}".strip()))
+        raise _Stopped from error
+    steps.append(TestStep(name, True, done))
+    return result
+
+
+def _test_imap(session: Session, steps: list[TestStep]) -> None:
+    with _step(steps, "Connect to IMAP", "The server answers.", lambda: Mailbox(_imap(session), session.dial)) as box:
+        _step(steps, "Sign in to IMAP", "User name and password are accepted.", lambda: box.sign_in(*_credentials(session)))
+        _step(steps, f"Open {_folder(session)}", "The folder can be read.", lambda: box.select(_folder(session)))
+
+
+def _test_smtp(session: Session, steps: list[TestStep]) -> None:
+    domain = _step(steps, "Sender address", "Answers can come from it.", lambda: _sender(session)).rpartition("@")[2]
+    with _step(steps, "Connect to SMTP", "The server answers.", lambda: Outbox(_smtp(session), session.dial, domain)) as outbox:
+        _step(steps, "Sign in to SMTP", "User name and password are accepted.", lambda: outbox.sign_in(*_smtp_credentials(session)))

@@ -1,0 +1,1 @@
+"""Mail parts for channels that read or write RFC 5322 messages."""

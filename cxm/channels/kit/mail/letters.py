@@ -1,0 +1,323 @@
+"""An RFC 5322 message into its parts, whatever its sender's program did to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import policy
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.message import Message
+from email.parser import BytesParser
+from email.utils import getaddresses, parsedate_to_datetime
+from typing import cast
+
+from cxm.channels.contracts import Media
+from cxm.channels.kit.mail import html
+from cxm.channels.kit.text import clean, one_line
+
+#: Parts of one message that are looked at; more are a bomb, not a letter.
+PART_LIMIT = 500
+_HEADER_LIMIT = 20_000
+_MESSAGE_ID = re.compile(r"<[^<>\s]{1,900}>")
+_ADDRESS = re.compile(r"[^@\s<>,;:\"()\[\]\x00-\x20]{1,64}@[^@\s<>,;:\"()\x00-\x20]{1,253}")
+_META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s{0,4}=\s{0,4}[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
+#: Names that mail uses and Python does not know, or knows more narrowly than senders mean them.
+_CHARSETS = {
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "x-gbk": "gb18030",
+    "ks_c_5601-1987": "cp949",
+    "ksc5601": "cp949",
+    "euc-kr": "cp949",
+    "x-sjis": "cp932",
+    "shift_jis": "cp932",
+    "shift-jis": "cp932",
+    "iso-8859-1": "cp1252",
+    "latin-1": "cp1252",
+    "latin1": "cp1252",
+    "us-ascii": "cp1252",
+    "ascii": "cp1252",
+    "iso-8859-8-i": "iso-8859-8",
+    "iso-8859-8-e": "iso-8859-8",
+    "x-mac-roman": "mac-roman",
+    "macintosh": "mac-roman",
+    "unicode-1-1-utf-7": "utf-7",
+    "utf8": "utf-8",
+    "x-unknown": "utf-8",
+    "unknown-8bit": "utf-8",
+    "big5": "big5hkscs",
+}
+_TEXT_CODECS = frozenset(("utf-8", "utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf-32"))
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """``address`` lower-cased, ``name`` as the sender claims it (no proof of anything)."""
+
+    address: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """``text``: what a reader sees; ``media``: what came along; ``left_out``: how many parts were too many."""
+
+    text: str
+    media: tuple[Media, ...] = ()
+    left_out: int = 0
+
+
+Letter = Message
+
+
+def read(raw: bytes) -> Letter:
+    """The message in ``raw``. The old, forgiving policy: the newer one raises on headers that strangers do send."""
+    return BytesParser(policy=policy.compat32).parsebytes(raw)
+
+
+def header(letter: Letter, name: str) -> str | None:
+    """The first ``name`` header as one clean line, encoded words decoded; None where absent."""
+    values = headers(letter, name)
+    return values[0] if values else None
+
+
+def headers(letter: Letter, name: str) -> list[str]:
+    """All ``name`` headers, in the order they stand (the topmost was added last)."""
+    return [decoded(str(value)) for value in cast("list[object]", letter.get_all(name, []))[:50]]
+
+
+def decoded(value: str) -> str:
+    """A raw header value as one clean line."""
+    raw = value[:_HEADER_LIMIT]
+    try:
+        pieces = cast("list[tuple[bytes | str, str | None]]", decode_header(raw))
+    except (HeaderParseError, ValueError):
+        pieces = [(raw, None)]
+    text = "".join(_piece(piece, charset) for piece, charset in pieces)
+    return one_line(text, _HEADER_LIMIT)
+
+
+def _piece(piece: bytes | str, charset: str | None) -> str:
+    if isinstance(piece, str):
+        # Raw 8-bit bytes arrive as surrogate escapes.
+        return decode(piece.encode("utf-8", "surrogateescape"), None) if not piece.isascii() else piece
+    if charset is None:
+        return decode(piece, None)
+    return decode(piece, charset)
+
+
+def decode(data: bytes, charset: str | None) -> str:
+    """``data`` as text: by ``charset`` where it holds, else UTF-8, else Windows-1252; never raises."""
+    named = (charset or "").strip().strip("\"'").lower()
+    candidates = [_CHARSETS.get(named, named)] if named else []
+    if named in ("", "us-ascii", "ascii", "iso-8859-1", "latin1", "latin-1", "unknown-8bit", "x-unknown"):
+        candidates.insert(0, "utf-8")
+    for candidate in (*candidates, "utf-8"):
+        try:
+            return data.decode(candidate)
+        except (LookupError, UnicodeError, ValueError, TypeError):
+            continue
+    if candidates and candidates[-1] not in _TEXT_CODECS:
+        try:
+            return data.decode(candidates[-1], "replace")
+        except (LookupError, UnicodeError, ValueError, TypeError):
+            pass
+    return data.decode("cp1252", "replace")
+
+
+def addresses(letter: Letter, name: str) -> list[Address]:
+    """The addresses in ``name``, those that could be written to; display names decoded only after splitting."""
+    raw = [str(value)[:_HEADER_LIMIT] for value in cast("list[object]", letter.get_all(name, []))[:5]]
+    found: list[Address] = []
+    for shown, address in getaddresses(raw)[:200]:
+        address = address.strip().lower()
+        if not _ADDRESS.fullmatch(address):
+            # Some programs encode the whole header, address and all.
+            match = _ADDRESS.search(decoded(shown or address).lower()) if not found else None
+            if match is None:
+                continue
+            address = match.group()
+        name_ = decoded(shown)[:500].strip("\"' ")
+        found.append(Address(one_line(address, 320), name_ or None))
+    return found
+
+
+def message_ids(letter: Letter, name: str) -> list[str]:
+    """The ``<…@…>`` ids in ``name``, brackets kept, in order, each once."""
+    joined = " ".join(str(value)[:_HEADER_LIMIT] for value in cast("list[object]", letter.get_all(name, []))[:2])
+    return list(dict.fromkeys(one_line(found, 1000) for found in _MESSAGE_ID.findall(joined)))
+
+
+def date(letter: Letter, name: str = "Date") -> datetime | None:
+    """The ``name`` header as an aware UTC moment; None where absent, broken or before mail existed."""
+    value = letter.get(name)
+    if value is None:
+        return None
+    try:
+        moment = parsedate_to_datetime(str(value)[:200])
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return moment if moment.year >= 1980 else None
+
+
+# --- the body ----------------------------------------------------------------------------------------------------------
+
+
+def body(letter: Letter) -> Body:
+    """Text and attachments. Of alternatives the plain one is read, unless it is empty; attached messages stay attachments."""
+    texts: list[str] = []
+    media: list[Media] = []
+    count = 0
+    left_out = 0
+    for part in _parts(letter):
+        count += 1
+        if count > PART_LIMIT:
+            left_out += 1
+        elif _is_text(part):
+            texts.append(_text_of(part))
+        elif (medium := _medium(part)) is not None:
+            media.append(medium)
+    return Body("\n\n".join(text for text in texts if text.strip()), tuple(media), left_out)
+
+
+def _parts(letter: Letter) -> Iterator[Letter]:
+    """The leaves to look at, one of each set of alternatives; without recursion, attached messages whole."""
+    stack: list[Letter] = [letter]
+    while stack:
+        part = stack.pop()
+        kind = part.get_content_type()
+        children = part.get_payload()
+        if not kind.startswith("multipart/") or not isinstance(children, list):
+            yield part
+            continue
+        entries = [entry for entry in cast("list[object]", children) if isinstance(entry, Message)]
+        if kind == "multipart/alternative":
+            entries = _chosen(entries)
+        stack.extend(reversed(entries))
+
+
+def _chosen(entries: list[Letter]) -> list[Letter]:
+    """The plain alternative where it says something, else the richest text; a calendar entry beside them comes along."""
+    plain = [entry for entry in entries if entry.get_content_type() == "text/plain" and _text_of(entry).strip()]
+    rich = [entry for entry in entries if entry.get_content_type() != "text/plain"]
+    texts = [entry for entry in rich if entry.get_content_type().startswith(("text/html", "multipart/"))]
+    others = [entry for entry in rich if entry not in texts]
+    chosen = plain[:1] or texts[-1:]
+    if plain and texts:
+        # Pictures of the rich version are part of the letter too.
+        others += [leaf for entry in texts for leaf in _pictures(entry)]
+    return [*chosen, *others] or entries[:1]
+
+
+def _pictures(entry: Letter) -> list[Letter]:
+    if entry.get_content_maintype() != "multipart":
+        return []
+    children = cast("object", entry.get_payload())
+    leaves = cast("list[object]", children) if isinstance(children, list) else []
+    return [leaf for leaf in leaves if isinstance(leaf, Message) and leaf.get_content_maintype() == "image"]
+
+
+def _is_text(part: Letter) -> bool:
+    if part.get_content_type() not in ("text/plain", "text/html") and not (
+        part.get_content_maintype() == "text" and part.get_content_subtype() in ("enriched", "richtext", "markdown")
+    ):
+        return False
+    return _disposition(part) != "attachment" and not _filename(part)
+
+
+def _disposition(part: Letter) -> str:
+    return str(part.get("Content-Disposition", "")).partition(";")[0].strip().lower()
+
+
+def _payload(part: Letter) -> bytes:
+    try:
+        content = cast("object", part.get_payload(decode=True))
+    except (ValueError, LookupError, AssertionError):
+        content = None
+    if isinstance(content, bytes):
+        return content
+    children = cast("object", part.get_payload())
+    if isinstance(children, list) and children and isinstance(children[0], Message):
+        return _bytes_of(children[0])
+    return str(children).encode("utf-8", "surrogateescape") if isinstance(children, str) else b""
+
+
+def _bytes_of(letter: Letter) -> bytes:
+    try:
+        return letter.as_bytes()
+    except (ValueError, LookupError, KeyError, TypeError, UnicodeError):
+        return b""
+
+
+def _parameter(part: Letter, name: str, of: str = "content-type") -> str | None:
+    try:
+        value = cast("object", part.get_param(name, None, of))
+    except (ValueError, LookupError, TypeError):
+        return None
+    if isinstance(value, tuple):
+        charset, _, text = cast("tuple[str | None, str | None, str]", value)
+        return decode(text.encode("latin-1", "replace"), charset)
+    return str(value) if value is not None else None
+
+
+def _text_of(part: Letter) -> str:
+    data = _payload(part)
+    charset = _parameter(part, "charset")
+    if part.get_content_type() == "text/html":
+        if charset is None and (match := _META_CHARSET.search(data[:4096])):
+            charset = match.group(1).decode("ascii", "replace")
+        return clean(html.to_text(decode(data, charset)))
+    text = decode(data, charset).replace("\r\n", "\n").replace("\r", "\n")
+    if (_parameter(part, "format") or "").lower() == "flowed":
+        text = _unflowed(text, (_parameter(part, "delsp") or "").lower() == "yes")
+    return clean(text)
+
+
+def _unflowed(text: str, delete_space: bool) -> str:
+    """RFC 3676: a line that ends in a blank goes on in the next, within one depth of quoting."""
+    lines: list[str] = []
+    open_depth: int | None = None
+    for line in text.split("\n"):
+        depth = len(line) - len(line.lstrip(">"))
+        content = line[depth:].removeprefix(" ")
+        flows = content.endswith(" ") and content != "-- "
+        kept = content[:-1] if flows and delete_space else content
+        if open_depth == depth and content != "-- ":
+            lines[-1] += kept
+        else:
+            lines.append((">" * depth + " " if depth else "") + kept)
+        open_depth = depth if flows else None
+    return "\n".join(lines)
+
+
+def _filename(part: Letter) -> str | None:
+    name = _parameter(part, "filename", "content-disposition") or _parameter(part, "name")
+    if not name:
+        return None
+    # Only the last component of a path, no controls, no direction tricks: it is shown and may be saved.
+    name = one_line(decoded(name), 1000).replace("\\", "/").rpartition("/")[2].strip(". ")
+    return name[-200:] or None
+
+
+def _medium(part: Letter) -> Media | None:
+    kind = part.get_content_type()
+    if kind in ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"):
+        return None
+    main = kind.partition("/")[0]
+    name = _filename(part)
+    if name is None and kind == "message/rfc822":
+        name = "message.eml"
+    content = _payload(part)
+    if not content and name is None:
+        return None
+    return Media(
+        kind=main if main in ("image", "video", "audio") else "file",
+        alt=one_line(str(part.get("Content-Description", "")), 500) or None,
+        name=name,
+        content_type=one_line(kind, 100),
+        content=content,
+    )

@@ -1,0 +1,104 @@
+"""SMTP over a dialled socket, step by step, so that it is known whether a mail may have left. Blocking; runs in a thread."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from typing import Any
+
+from cxm.channels.contracts import AuthExpired, ConnectorError, Dialler, RateLimited, Rejected, Unavailable
+from cxm.channels.kit.mail.imap import Server
+from cxm.channels.kit.text import one_line
+
+TIMEOUT = 30.0
+
+
+class _Client(smtplib.SMTP):
+    """The library's protocol over our socket."""
+
+    def __init__(self, server: Server, dial: Dialler, domain: str) -> None:
+        self._dial = dial
+        self._server = server
+        # A given name keeps the library from asking the name service for our own.
+        super().__init__(local_hostname=domain, timeout=TIMEOUT)
+        self._host = server.host
+        code, greeting = self.connect(server.host, server.port)
+        if code != 220:
+            self.close()
+            raise smtplib.SMTPConnectError(code, greeting)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> Any:
+        return self._dial(host, port, tls=self._server.security == "tls", timeout=timeout)
+
+
+class Outbox:
+    """One connection to a mail server. Use as a context manager."""
+
+    def __init__(self, server: Server, dial: Dialler, domain: str) -> None:
+        self._server = server
+        try:
+            self._client = _Client(server, dial, domain)
+        except (OSError, smtplib.SMTPException) as error:
+            raise Unavailable(f"The SMTP server {server.host}:{server.port} does not answer.", "Check host, port and security.") from error
+
+    def __enter__(self) -> Outbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._client.quit()
+        except (OSError, smtplib.SMTPException):
+            self._client.close()
+
+    def sign_in(self, username: str, password: str) -> None:
+        """Encrypt where asked, then sign in where a user name is given. Raises :class:`AuthExpired` or :class:`Unavailable`."""
+        client = self._client
+        try:
+            client.ehlo_or_helo_if_needed()
+            if self._server.security == "starttls":
+                client.starttls(context=ssl.create_default_context())
+                client.ehlo()
+            if username:
+                client.login(username, password)
+        except smtplib.SMTPAuthenticationError as error:
+            if 400 <= error.smtp_code < 500:
+                raise Unavailable("The SMTP server cannot check the password just now.", "Try again in a minute.") from error
+            raise AuthExpired(
+                "The SMTP server refuses user name or password.", "Enter them again; many providers ask for an app password."
+            ) from error
+        except smtplib.SMTPNotSupportedError as error:
+            raise Rejected(f"The SMTP server does not offer what is set ({error}).", "Choose another security or port.") from error
+        except (OSError, smtplib.SMTPException, UnicodeError) as error:
+            raise Unavailable(f"Signing in to the SMTP server broke off ({error})."[:300], "Check host, port and security.") from error
+
+    def send(self, sender: str, recipient: str, message: bytes) -> None:
+        """Hand over one mail. Until the server was asked for the content nothing can have left; from then on, unless it says no, it may."""
+        client = self._client
+        try:
+            _expect(client.mail(sender, [f"size={len(message)}"] if client.has_extn("size") else []), "the sender")
+            _expect(client.rcpt(recipient), "the recipient")
+        except (OSError, smtplib.SMTPException) as error:
+            raise Unavailable("The SMTP server broke off before it took the mail.", "It is tried again.") from error
+        try:
+            code, answer = client.data(message)
+        except smtplib.SMTPDataError as error:
+            # The server refused to be given the content at all.
+            raise _refusal(error.smtp_code, error.smtp_error, "the mail") from error
+        except (OSError, smtplib.SMTPException) as error:
+            raise Unavailable(
+                "The SMTP server broke off while it took the mail.", "Look in the mailbox whether it arrived.", effect_possible=True
+            ) from error
+        _expect((code, answer), "the mail")
+
+
+def _expect(answer: tuple[int, bytes], what: str) -> None:
+    code, text = answer
+    if not 200 <= code < 300:
+        raise _refusal(code, text, what)
+
+
+def _refusal(code: int, text: bytes | str, what: str) -> ConnectorError:
+    said = one_line(text.decode("utf-8", "replace") if isinstance(text, bytes) else text, 300)
+    if code in (421, 450, 451, 452, 454) or 400 <= code < 500:
+        return RateLimited(f"The mail server does not take {what} now: {code} {said}")
+    return Rejected(f"The mail server refuses {what}: {code} {said}", "Mend what it says, then answer again.")
