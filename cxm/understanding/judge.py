@@ -1,0 +1,66 @@
+"""From scores to verdicts: what each head may say, in which languages, from which threshold on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxm.understanding.contracts import Verdict
+from cxm.understanding.features import Batch, featurise, fold, score
+from cxm.understanding.identify import identify
+from cxm.understanding.languages import UNKNOWN
+from cxm.understanding.model import Model, shipped
+from cxm.understanding.questions import question_spans
+
+SENTIMENTS = ("negative", "neutral", "positive")
+#: Intents that a trained head judges; ``question`` is judged by rule.
+TRAINED_INTENTS = ("complaint", "request", "praise", "purchase")
+#: A feeling that contradicts an intent: nobody complains in praise.
+_CONTRADICTED = {"complaint": "positive", "praise": "negative"}
+
+
+def head_scores(model: Model, batch: Batch) -> NDArray[np.float32]:
+    """The heads' logits: (texts, columns)."""
+    return score(batch, model.heads, model.head_bits) * model.head_scale + model.head_bias
+
+
+def judge(texts: Sequence[str], hints: Sequence[str | None]) -> list[Verdict]:
+    """One verdict per text of one chunk."""
+    if not texts:
+        return []
+    model = shipped()
+    batch = featurise([fold(text) for text in texts])
+    languages = identify(model, batch, hints)
+    scores = head_scores(model, batch)
+    return [
+        _verdict(model, text, language, dict(zip(model.columns, row, strict=True)))
+        for text, language, row in zip(texts, languages, scores.tolist(), strict=True)
+    ]
+
+
+def sentiment_of(scores: Mapping[str, float]) -> str:
+    return max(SENTIMENTS, key=scores.__getitem__)
+
+
+def _verdict(model: Model, text: str, language: str, scores: Mapping[str, float]) -> Verdict:
+    facts = model.facts
+    asks = bool(question_spans(text[:2000], language))
+    if language == UNKNOWN:
+        return Verdict(intents=("question",), verdicts_by="fast") if asks else Verdict()
+    sentiment = sentiment_of(scores) if language in facts["sentiment_languages"] else None
+    assessed = tuple(facts["assessed"].get(language, ()))
+    thresholds = facts["thresholds"]
+    emotions = tuple(name for name in assessed if scores[name] > thresholds[name])
+    intents = [
+        name
+        for name in TRAINED_INTENTS
+        if language in facts["judged"][name]
+        and scores[name] > thresholds[name]
+        and (sentiment is None or sentiment != _CONTRADICTED.get(name))
+    ]
+    if asks:
+        intents.append("question")
+    spam = scores["spam"] > thresholds["spam"] if language in facts["judged"]["spam"] else None
+    return Verdict(language, sentiment, emotions, assessed, tuple(sorted(intents)), spam, None, "fast")
