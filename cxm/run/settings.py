@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +23,12 @@ LANGUAGES = [("en", "English"), ("es", "Español"), ("ar", "العربية"), ("
 LOCALE_PATHS = [ROOT / "locale"]
 
 _public = urlsplit(options.public_url)
-ALLOWED_HOSTS = [host.strip() for host in options.allowed_hosts.split(",") if host.strip()] or ["127.0.0.1", "localhost", "[::1]", *([_public.hostname] if _public.hostname else [])]
+ALLOWED_HOSTS = [host.strip() for host in options.allowed_hosts.split(",") if host.strip()] or [
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+    *([_public.hostname] if _public.hostname else []),
+]
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if _public.netloc else []
 
 INSTALLED_APPS = [
@@ -40,7 +44,7 @@ INSTALLED_APPS = [
     "django_cotton.apps.SimpleAppConfig",
     "cxm.platform",
     "cxm.design",
-    *(f"cxm.{name}" for name in SLICES if importlib.util.find_spec(f"cxm.{name}.apps")),
+    *(f"cxm.{name}" for name in SLICES if (ROOT / name / "apps.py").exists()),
 ]
 AUTH_USER_MODEL = "govern.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
@@ -89,7 +93,11 @@ TEMPLATES = [
             "loaders": [
                 (
                     "django.template.loaders.cached.Loader",
-                    ["django_cotton.cotton_loader.Loader", "django.template.loaders.filesystem.Loader", "django.template.loaders.app_directories.Loader"],
+                    [
+                        "django_cotton.cotton_loader.Loader",
+                        "django.template.loaders.filesystem.Loader",
+                        "django.template.loaders.app_directories.Loader",
+                    ],
                 )
             ],
             "context_processors": [
