@@ -1,0 +1,186 @@
+"""Rows of love. Whole mentions lie here as JSON, so the inbox works while the mention store is away."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from cxm.platform.tenancy import OrganizationModel
+
+OPEN_STATES = ("open", "waiting", "snoozed")
+
+
+class CaseRecord(OrganizationModel):
+    """A matter to be settled, over one or more conversations."""
+
+    title = models.TextField()
+    state = models.CharField(max_length=10, default="open")  # open, resolved
+    opened_at = models.DateTimeField()
+    resolution_due = models.DateTimeField(null=True)
+    resolved_at = models.DateTimeField(null=True)
+    opened_by = models.TextField(default="")
+    version = models.IntegerField(default=1)
+
+    class Meta(OrganizationModel.Meta):
+        indexes = [models.Index(fields=["organization_id", "state", "-opened_at", "-id"], name="love_case_newest")]
+
+
+class Conversation(OrganizationModel):
+    """An exchange between one author and us on one account.
+
+    ``key`` is derived from account, author and thread; one conversation of a key is not closed at any time. ``state``: open (it is
+    our turn), waiting (theirs), snoozed, closed. ``first_answer_due`` stands for the opening, ``answer_due`` for whatever waits now.
+    """
+
+    key = models.UUIDField()
+    channel = models.CharField(max_length=40)
+    account_id = models.UUIDField()
+    account = models.TextField(default="")
+    unit_id = models.UUIDField()
+    author_id = models.TextField()
+    author = models.JSONField(default=dict)
+    profile_id = models.UUIDField(null=True)
+    thread = models.TextField(null=True)
+    kind = models.CharField(max_length=10)
+    state = models.CharField(max_length=10)
+    assignee = models.UUIDField(null=True)
+    queue = models.TextField(null=True)
+    case = models.ForeignKey(CaseRecord, null=True, on_delete=models.SET_NULL, related_name="conversations", db_index=False)
+    tags = ArrayField(models.TextField(), default=list)
+    subject = models.TextField(default="")
+    language = models.TextField(default="und")
+    opened_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    last_entry = models.UUIDField(null=True)
+    first_answer_due = models.DateTimeField(null=True)
+    first_answered_at = models.DateTimeField(null=True)
+    answer_due = models.DateTimeField(null=True)
+    resolution_due = models.DateTimeField(null=True)
+    snoozed_until = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    close_reason = models.TextField(null=True)
+    version = models.IntegerField(default=1)
+
+    class Meta(OrganizationModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["organization_id", "key"], condition=~Q(state="closed"), name="love_one_open_conversation")
+        ]
+        indexes = [
+            models.Index(fields=["organization_id", "key", "-opened_at"], name="love_conversation_key"),
+            models.Index(fields=["organization_id", "-last_at", "-id"], name="love_conversation_newest"),
+            models.Index(fields=["organization_id", "state", "-last_at", "-id"], name="love_conversation_state"),
+            models.Index(fields=["organization_id", "assignee", "-last_at", "-id"], name="love_conversation_assignee"),
+            models.Index(
+                fields=["organization_id", "answer_due", "id"], name="love_conversation_due", condition=Q(answer_due__isnull=False)
+            ),
+            models.Index(fields=["organization_id", "profile_id"], name="love_conversation_profile"),
+            models.Index(fields=["organization_id", "case"], name="love_conversation_case", condition=Q(case__isnull=False)),
+            models.Index(
+                fields=["organization_id", "state", "assignee", "unit_id", "answer_due"],
+                name="love_conversation_counts",
+                condition=~Q(state="closed"),
+            ),
+        ]
+
+
+class Entry(OrganizationModel):
+    """One mention in a conversation, whole. Order: ``published_at``, then the provider's, then arrival (the id)."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="entries", db_index=False)
+    mention_id = models.UUIDField()
+    mention = models.JSONField()
+    published_at = models.DateTimeField()
+    provider_order = models.BigIntegerField(default=0)
+    ours = models.BooleanField(default=False)
+    waiting = models.BooleanField(default=False)
+    deleted_at = models.DateTimeField(null=True)
+    history = models.JSONField(default=list)  # former texts: {text, title, until}
+    version = models.BigIntegerField(default=0)
+
+    class Meta(OrganizationModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization_id", "mention_id"], name="love_entry_mention")]
+        indexes = [
+            models.Index(fields=["organization_id", "conversation", "published_at", "provider_order", "id"], name="love_entry_order"),
+            models.Index(fields=["organization_id", "conversation"], name="love_entry_waiting", condition=Q(waiting=True)),
+        ]
+
+
+class Note(OrganizationModel):
+    """What members tell each other; never leaves the company."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="notes", db_index=False)
+    text = models.TextField()
+    by = models.TextField()
+    member = models.UUIDField(null=True)
+    at = models.DateTimeField()
+    mentions = ArrayField(models.UUIDField(), default=list)
+
+    class Meta(OrganizationModel.Meta):
+        indexes = [models.Index(fields=["organization_id", "conversation", "at", "id"], name="love_note_order")]
+
+
+class EventLine(OrganizationModel):
+    """A quiet line in a conversation: ``what`` (opened, assigned, closed, ...), ``detail`` plain values, who, when."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="lines", db_index=False)
+    what = models.CharField(max_length=30)
+    detail = models.JSONField(default=dict)
+    by = models.TextField()
+    at = models.DateTimeField()
+
+    class Meta(OrganizationModel.Meta):
+        indexes = [models.Index(fields=["organization_id", "conversation", "at", "id"], name="love_line_order")]
+
+
+class Answer(OrganizationModel):
+    """One of our replies: ``id`` is the intent's own, ``mention_id`` what it answers."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="answers", db_index=False)
+    mention_id = models.UUIDField(null=True)
+    by = models.TextField()
+    at = models.DateTimeField()
+    state = models.CharField(max_length=12, default="waiting")
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta(OrganizationModel.Meta):
+        indexes = [models.Index(fields=["organization_id", "conversation", "at"], name="love_answer_order")]
+
+
+class Draft(OrganizationModel):
+    """What a member has begun to write; survives a reload."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="drafts", db_index=False)
+    member = models.UUIDField()
+    text = models.TextField()
+    visibility = models.CharField(max_length=10, default="private")
+    in_reply_to = models.UUIDField(null=True)
+    at = models.DateTimeField()
+
+    class Meta(OrganizationModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization_id", "conversation", "member"], name="love_draft_once")]
+
+
+class Seen(OrganizationModel):
+    """How far a member has read a conversation."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+", db_index=False)
+    member = models.UUIDField()
+    at = models.DateTimeField()
+
+    class Meta(OrganizationModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization_id", "member", "conversation"], name="love_seen_once")]
+
+
+class Notification(OrganizationModel):
+    """Somebody should look: a member was named in a note, or a conversation was given to them."""
+
+    member = models.UUIDField()
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+", db_index=False)
+    what = models.CharField(max_length=30)  # named, assigned
+    by = models.TextField()
+    at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True)
+
+    class Meta(OrganizationModel.Meta):
+        indexes = [models.Index(fields=["organization_id", "member", "-at", "-id"], name="love_notification_newest")]

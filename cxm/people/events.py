@@ -1,0 +1,31 @@
+"""What happens to profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
+from cxm.kernel.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentitiesMoved(Event):
+    """Identities now belong to ``profile``: each of ``identities`` is ``{id, channel, account, native_id}`` (account may be None)."""
+
+    name: ClassVar[str] = "people.identities_moved"
+    permission: ClassVar[str] = "profiles:read"
+
+    profile: UUID
+    source: UUID
+    kind: str
+    identities: tuple[dict[str, Any], ...]
+
+    def public(self) -> dict[str, Any]:
+        """Ids alone."""
+        return {
+            "profile": str(self.profile),
+            "source": str(self.source),
+            "kind": self.kind,
+            "identities": [str(entry["id"]) for entry in self.identities],
+        }

@@ -1,0 +1,14 @@
+"""What people may do with profiles."""
+
+from __future__ import annotations
+
+from cxm.kernel.permissions import Permission
+
+PERMISSIONS = (
+    Permission(
+        "profiles:read",
+        "Look at profiles, their identities and their timeline",
+        ("owner", "manager", "agent", "analyst", "privacy_officer"),
+    ),
+    Permission("profiles:write", "Write notes, merge and part profiles", ("owner", "manager", "agent", "privacy_officer")),
+)
