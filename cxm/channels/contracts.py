@@ -175,7 +175,7 @@ class RawDelivery:
     received_at: datetime | None = None
 
 
-class Mapping_(Protocol):
+class Mapping_(Protocol):  # noqa: N801 (Mapping is taken)
     """A channel's ``mapping.map_delivery``: pure, total (never raises for any bytes), order kept."""
 
     def __call__(self, delivery: RawDelivery, account: AccountView) -> Iterable[Item]: ...

@@ -55,7 +55,7 @@ class Channel:
 
     def can_send(self, kind: str, settings: Mapping[str, Any]) -> bool:
         """Whether an account with ``settings`` can carry out an intent of ``kind`` (reply, post, edit, delete, hide)."""
-        return self.can(CAPABILITY_OF[kind]) and all(settings.get(name) for name in self.manifest.reply.needs)
+        return self.can(CAPABILITY_OF[kind]) and all(bool(settings.get(name)) for name in self.manifest.reply.needs)
 
     def idempotent(self, settings: Mapping[str, Any]) -> bool:
         """Whether the same intent sent twice surely has one effect on this account."""
@@ -93,7 +93,7 @@ class Channel:
         """The capabilities that ``connector.py`` has a class for, whatever the manifest says."""
         if find_spec(f"{self.package}.connector") is None:
             return frozenset()
-        return frozenset(name for name in manifests.CAPABILITIES if isinstance(vars(self._connector).get(class_name(name)), type))
+        return frozenset(name for name in manifests.CAPABILITIES if isinstance(getattr(self._connector, class_name(name), None), type))
 
     def map(self, delivery: RawDelivery, account: AccountView) -> list[Item]:
         """What ``delivery`` tells, in order. Never raises: should the mapping fail, the whole delivery is one

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import isfinite
@@ -56,6 +56,9 @@ class _Bad(Exception):
         self.text = text
 
 
+_REASONS = (_Bad, ValueError, TypeError, OverflowError, RecursionError, AttributeError)
+
+
 def item_from_json(value: object, *, account_name: str = "") -> Item:
     """One element of a delivery to the generic channel: a mention, a deletion or a receipt; never raises.
 
@@ -82,15 +85,23 @@ def mention_from_json(obj: dict[str, Any], *, trusted: bool, account_name: str =
     Codes: ``native_id_missing``, ``native_id_invalid``, ``published_at_invalid``, ``text_missing``, ``text_invalid``,
     ``text_too_long``, ``kind_unknown``, ``channel_invalid``, ``<field>_invalid``, ``sentiment_unknown``, ``state_unknown``, ...
     """
-    return cast("Mention | Unmappable", _guarded(obj, lambda entry: _mention(entry, trusted, account_name)))
+    try:
+        return _mention(obj, trusted, account_name)
+    except _REASONS as error:
+        return _unmappable(obj, error)
 
 
-def _guarded(entry: dict[str, Any], make: Any) -> Item:
+def _guarded(entry: dict[str, Any], make: Callable[[dict[str, Any]], Item]) -> Item:
     try:
         return make(entry)
-    except _Bad as bad:
-        code, text = bad.code, bad.text
-    except (ValueError, TypeError, OverflowError, RecursionError, AttributeError) as error:
+    except _REASONS as error:
+        return _unmappable(entry, error)
+
+
+def _unmappable(entry: dict[str, Any], error: Exception) -> Unmappable:
+    if isinstance(error, _Bad):
+        code, text = error.code, error.text
+    else:
         code, text = "unmappable", f"It cannot be understood ({type(error).__name__})."
     native = entry.get("native_id")
     known = storable(native)[:ID_LIMIT] if isinstance(native, str) and native.strip() else None
@@ -116,13 +127,13 @@ def _mention(entry: dict[str, Any], trusted: bool, account_name: str) -> Mention
         title=title,
         url=_url(get("url"), "url"),
         reply_to=reply_to,
-        thread=_reference(get("thread"), "thread"),
+        thread=None if get("thread") is None else _reference(get("thread"), "thread"),
         private=kind == "message" and get("visibility") != "public",
         addressed=reply_to is not None or (account_name != "" and _names(text, account_name)),
         media_type=_one_of(get("media_type"), MEDIA_TYPES, "media_type_unknown", "earned") if trusted else "earned",
         country=_country(get("country")),
         location=_string(get("location"), "location", 200),
-        rating=_rating(get("rating")),
+        rating=None if get("rating") is None else _rating(get("rating")),
         engagement=_engagement(get("engagement")),
         media=_media(get("media")),
         tags=_tags(get("tags")),
@@ -211,6 +222,8 @@ def _string(value: object, field: str, limit: int) -> str | None:
         return None
     if not isinstance(value, str):
         raise _Bad(f"{field}_invalid", f"{field} must be a string.")
+    if value.isascii() and len(value) <= limit and "\x00" not in value:
+        return value.strip() or None
     if len(value) > limit:
         raise _Bad(f"{field}_invalid", f"{field} is longer than {limit} characters.")
     return clean(value).strip() or None
@@ -271,6 +284,8 @@ def _proofs(value: object) -> tuple[Proof, ...]:
 
 
 def _count(value: object, field: str) -> int:
+    if type(value) is int and 0 <= value <= COUNT_LIMIT:
+        return value
     if isinstance(value, str):
         value = int(value) if value.isascii() and value.isdigit() and len(value) <= 20 else value
     if isinstance(value, bool) or not isinstance(value, int | float) or (isinstance(value, float) and not isfinite(value)):
@@ -284,8 +299,16 @@ def _engagement(value: object) -> Engagement:
     if not isinstance(value, dict):
         raise _Bad("engagement_invalid", "engagement must be an object of counts.")
     counts = cast("dict[str, Any]", value)
-    numbers = [_count(counts.get(name) or 0, f"engagement.{name}") for name in ("likes", "shares", "comments", "views")]
-    return Engagement(*numbers) if any(numbers) else _NO_ENGAGEMENT
+    get = counts.get
+    likes, shares, comments, views = get("likes"), get("shares"), get("comments"), get("views")
+    if not (likes or shares or comments or views):
+        return _NO_ENGAGEMENT
+    return Engagement(
+        _count(likes or 0, "engagement.likes"),
+        _count(shares or 0, "engagement.shares"),
+        _count(comments or 0, "engagement.comments"),
+        _count(views or 0, "engagement.views"),
+    )
 
 
 def _rating(value: object) -> float | None:
@@ -337,11 +360,11 @@ def _medium(entry: object) -> Media | None:
     if url is None:
         return None
     return Media(
-        kind=kind if isinstance(kind, str) and kind in _MEDIA_KINDS else "file",
-        url=url,
-        alt=_string(get("alt"), "media.alt", 10_000),
-        name=_string(get("name"), "media.name", _NAME_LIMIT),
-        content_type=_string(get("content_type"), "media.content_type", 200),
+        kind if isinstance(kind, str) and kind in _MEDIA_KINDS else "file",
+        url,
+        _string(get("alt"), "media.alt", 10_000),
+        _string(get("name"), "media.name", _NAME_LIMIT),
+        _string(get("content_type"), "media.content_type", 200),
     )
 
 
@@ -408,17 +431,29 @@ def _words(value: object, field: str, judged: bool, allowed: tuple[str, ...] | N
     if value is None or value == "" or (value == [] and not judged):
         return None
     words = _list(value, field)
+    if not words:
+        return ()
+    try:
+        return _checked(tuple(words), field, allowed)
+    except TypeError as error:
+        raise _Bad(f"{field}_invalid", f"{field} must be a list of lower-case names.") from error
+
+
+@lru_cache(maxsize=4096)
+def _checked(words: tuple[object, ...], field: str, allowed: tuple[str, ...] | None) -> tuple[str, ...]:
     for word in words:
         if not isinstance(word, str) or not _WORD.fullmatch(word):
             raise _Bad(f"{field}_invalid", f"{field} must be a list of lower-case names.")
         if allowed is not None and word not in allowed:
             raise _Bad(f"{field}_unknown", f"“{word}” is not one of {', '.join(allowed)}.")
-    return tuple(dict.fromkeys(cast("list[str]", words)))
+    return tuple(dict.fromkeys(cast("tuple[str, ...]", words)))
 
 
 def _categories(value: object, judged: bool) -> tuple[str, ...] | None:
     if value is None or value == "" or (value == [] and not judged):
         return None
+    if value == []:
+        return ()
     names = [_string(entry, "categories", _TAG_LIMIT) for entry in _list(value, "categories")]
     return tuple(dict.fromkeys(name for name in names if name))
 

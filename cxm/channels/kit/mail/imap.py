@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import imaplib
 import re
@@ -11,8 +12,6 @@ import ssl
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, cast
-
-from imap_tools.imap_utf7 import utf7_encode
 
 from cxm.channels.contracts import AuthExpired, Dialler, Rejected, Unavailable
 
@@ -189,8 +188,8 @@ class Mailbox:
         """Size and arrival of ``uids`` (at most a few hundred), in order; those gone meanwhile are missing."""
         _, data = self._do("cannot list mail", lambda: self._client.uid("FETCH", _set(uids), "(UID RFC822.SIZE INTERNALDATE)"))
         found: dict[int, Head] = {}
-        for entry in data:
-            line = entry[0] if isinstance(entry, tuple) else entry
+        for entry in cast("list[object]", data):
+            line = cast("tuple[object, ...]", entry)[0] if isinstance(entry, tuple) else entry
             if isinstance(line, bytes) and (uid := _FETCH_ITEM.search(line)):
                 size = _SIZE.search(line)
                 found[int(uid.group(1))] = Head(int(uid.group(1)), int(size.group(1)) if size else 0, _internal(line))
@@ -199,9 +198,10 @@ class Mailbox:
     def fetch(self, uid: int, limit: int) -> bytes | None:
         """The first ``limit`` bytes of a mail, left unread; None where it is gone."""
         _, data = self._do("gives no mail", lambda: self._client.uid("FETCH", str(uid), f"(UID BODY.PEEK[]<0.{limit}>)"))
-        for entry in data:
-            if isinstance(entry, tuple) and len(entry) > 1 and isinstance(entry[1], bytes):
-                return entry[1][:limit]
+        for entry in cast("list[object]", data):
+            content = cast("tuple[object, ...]", entry)[1] if isinstance(entry, tuple) else None
+            if isinstance(content, bytes):
+                return content[:limit]
         return None
 
     def append(self, folder: str, message: bytes, moment: datetime) -> None:
@@ -276,7 +276,17 @@ def _quoted(text: str) -> str:
 def encoded(folder: str) -> str:
     """A folder's name as the protocol wants it: modified UTF-7, quoted."""
     name = "".join(character for character in folder if character.isprintable())
-    return '"' + utf7_encode(name).decode("ascii").replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + _utf7(name).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _utf7(name: str) -> str:
+    """RFC 3501, 5.1.3: printable ASCII as it is, ``&`` as ``&-``, the rest UTF-16 in a base64 of its own."""
+
+    def shifted(run: re.Match[str]) -> str:
+        coded = base64.b64encode(run.group().encode("utf-16-be", "replace")).decode("ascii")
+        return "&" + coded.rstrip("=").replace("/", ",") + "-"
+
+    return re.sub(r"[^\x20-\x7e]+", shifted, name.replace("&", "&-"))
 
 
 def _internal(line: bytes) -> datetime | None:

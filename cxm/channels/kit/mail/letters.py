@@ -12,7 +12,7 @@ from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
 from email.utils import getaddresses, parsedate_to_datetime
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from cxm.channels.contracts import Media
 from cxm.channels.kit.mail import html
@@ -70,7 +70,10 @@ class Body:
     left_out: int = 0
 
 
-Letter = Message
+if TYPE_CHECKING:
+    Letter = Message[str, str]
+else:
+    Letter = Message
 
 
 def read(raw: bytes) -> Letter:
@@ -171,11 +174,9 @@ def body(letter: Letter) -> Body:
     """Text and attachments. Of alternatives the plain one is read, unless it is empty; attached messages stay attachments."""
     texts: list[str] = []
     media: list[Media] = []
-    count = 0
     left_out = 0
-    for part in _parts(letter):
-        count += 1
-        if count > PART_LIMIT:
+    for count, part in enumerate(_parts(letter)):
+        if count >= PART_LIMIT:
             left_out += 1
         elif _is_text(part):
             texts.append(_text_of(part))
@@ -190,14 +191,17 @@ def _parts(letter: Letter) -> Iterator[Letter]:
     while stack:
         part = stack.pop()
         kind = part.get_content_type()
-        children = part.get_payload()
-        if not kind.startswith("multipart/") or not isinstance(children, list):
+        if not kind.startswith("multipart/") or not part.is_multipart():
             yield part
             continue
-        entries = [entry for entry in cast("list[object]", children) if isinstance(entry, Message)]
-        if kind == "multipart/alternative":
-            entries = _chosen(entries)
-        stack.extend(reversed(entries))
+        entries = children(part)
+        stack.extend(reversed(_chosen(entries) if kind == "multipart/alternative" else entries))
+
+
+def children(part: Letter) -> list[Letter]:
+    """The parts directly within ``part``; none where it holds text."""
+    payload = cast("object", part.get_payload())
+    return [cast("Letter", one) for one in cast("list[object]", payload) if isinstance(one, Message)] if isinstance(payload, list) else []
 
 
 def _chosen(entries: list[Letter]) -> list[Letter]:
@@ -216,9 +220,7 @@ def _chosen(entries: list[Letter]) -> list[Letter]:
 def _pictures(entry: Letter) -> list[Letter]:
     if entry.get_content_maintype() != "multipart":
         return []
-    children = cast("object", entry.get_payload())
-    leaves = cast("list[object]", children) if isinstance(children, list) else []
-    return [leaf for leaf in leaves if isinstance(leaf, Message) and leaf.get_content_maintype() == "image"]
+    return [leaf for leaf in children(entry) if leaf.get_content_maintype() == "image"]
 
 
 def _is_text(part: Letter) -> bool:
@@ -240,10 +242,10 @@ def _payload(part: Letter) -> bytes:
         content = None
     if isinstance(content, bytes):
         return content
-    children = cast("object", part.get_payload())
-    if isinstance(children, list) and children and isinstance(children[0], Message):
-        return _bytes_of(children[0])
-    return str(children).encode("utf-8", "surrogateescape") if isinstance(children, str) else b""
+    if inner := children(part):
+        return _bytes_of(inner[0])
+    text = cast("object", part.get_payload())
+    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else b""
 
 
 def _bytes_of(letter: Letter) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from email.message import Message
 from typing import cast
 
 from cxm.channels.kit.mail import letters
@@ -101,7 +100,7 @@ def report(letter: Letter) -> Report | None:
     """The delivery or reading report in ``letter``, where it names the mail it is about and tells an outcome."""
     if letter.get_content_type() != "multipart/report":
         return None
-    parts = [part for part in _children(letter) if isinstance(part, Message)]
+    parts = letters.children(letter)
     for part in parts:
         kind = part.get_content_type()
         if kind == "message/delivery-status":
@@ -111,13 +110,8 @@ def report(letter: Letter) -> Report | None:
     return None
 
 
-def _children(part: Letter) -> list[object]:
-    payload = cast("object", part.get_payload())
-    return cast("list[object]", payload) if isinstance(payload, list) else []
-
-
 def _delivery(status: Letter, parts: list[Letter]) -> Report | None:
-    groups = [group for group in _children(status) if isinstance(group, Message)]
+    groups = letters.children(status)
     actions = {str(group.get("Action", "")).strip().lower(): group for group in groups}
     outcome = "failed" if "failed" in actions else "delivered" if "delivered" in actions else None
     message_id = next((found for part in parts if (found := _original_id(part))), None)
@@ -131,7 +125,7 @@ def _delivery(status: Letter, parts: list[Letter]) -> Report | None:
 def _original_id(part: Letter) -> str | None:
     kind = part.get_content_type()
     if kind == "message/rfc822":
-        inner = [child for child in _children(part) if isinstance(child, Message)]
+        inner = letters.children(part)
         ids = letters.message_ids(inner[0], "Message-ID") if inner else []
     elif kind in ("text/rfc822-headers", "message/rfc822-headers"):
         content = part.get_payload(decode=True)
@@ -142,7 +136,7 @@ def _original_id(part: Letter) -> str | None:
 
 
 def _disposition(part: Letter) -> Report | None:
-    children = [child for child in _children(part) if isinstance(child, Message)]
+    children = letters.children(part)
     content = part.get_payload(decode=True)
     fields = children[0] if children else letters.read(content) if isinstance(content, bytes) else part
     ids = letters.message_ids(fields, "Original-Message-ID")
