@@ -152,7 +152,7 @@ def everything() -> dict[str, Any]:
         "unbroken": UNBROKEN,
         "arabic": ARABIC,
         "german": GERMAN,
-        "spans": [(41, 49), (110, 119)],
+        "spans": [(45, 53), (120, 129)],
         "modes": MODES,
         "rows": rows(),
         "none": [],

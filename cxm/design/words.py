@@ -41,7 +41,7 @@ def age(when: datetime, now: datetime) -> str:
     seconds = (now - when).total_seconds()
     if seconds < -MINUTE or seconds > 7 * DAY:
         local, here = timezone.localtime(when), timezone.localtime(now)
-        return formats.date_format(local, "MONTH_DAY_FORMAT" if local.year == here.year else "SHORT_DATE_FORMAT")
+        return formats.date_format(local, "j M" if local.year == here.year else "j M Y")
     if seconds < MINUTE:
         return _("now")
     if seconds < HOUR:
@@ -54,7 +54,7 @@ def age(when: datetime, now: datetime) -> str:
 def absolute(when: datetime) -> str:
     """Date, time and zone, as the reader writes them."""
     local = timezone.localtime(when)
-    return f"{formats.date_format(local, 'DATETIME_FORMAT')} {local.tzname()}"
+    return f"{formats.date_format(local, 'j M Y, H:i')} {local.tzname()}"
 
 
 def due(when: datetime, now: datetime, form: str = "within", warn: int = HOUR) -> Due:

@@ -76,6 +76,12 @@ def relative_time(when: datetime | None, form: str = "age") -> dict[str, Any]:
     return {"when": when, "form": form, "text": words.age(when, now()) if when else "", "absolute": words.absolute(when) if when else ""}
 
 
+@register.filter
+def is_recent(when: datetime | None) -> bool:
+    """Whether it is less than a day ago, so that its age says more than its time."""
+    return bool(when) and 0 <= (now() - when).total_seconds() < words.DAY
+
+
 @register.inclusion_tag("design/tags/clock.html")
 def clock(due: datetime | None, form: str = "within", warn: int = words.HOUR) -> dict[str, Any]:
     """``{% clock conversation.first_answer_due %}``: "answer within 23 min", a chip that changes tone by itself; nothing without ``due``."""
