@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from django.utils.formats import number_format
 
-WIDTH, HEIGHT = 640, 168
-TOP, SIDE, FOOT = 8, 36, 20
+#: The plot in its own units; it is stretched to the page, so x counts shares of the width and y pixels.
+WIDTH, HEIGHT, TOP = 640, 168, 8
 MOST_SERIES = 4
+WIDEST_BAR = 56.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,6 @@ class Tick:
 
     at: str
     label: str
-    anchor: str = "start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +83,8 @@ class Chart:
     marks: tuple[Tick, ...]
     legend: tuple[Legend, ...]
     rows: tuple[Row, ...]
-    view_box: str = f"0 0 {WIDTH + SIDE} {HEIGHT + FOOT}"
     width: str = str(WIDTH)
     base: str = str(HEIGHT)
-    label_x: str = str(WIDTH + 6)
-    foot_y: str = str(HEIGHT + 15)
-    height: str = str(HEIGHT - TOP)
-    top: str = str(TOP)
 
 
 @dataclass(slots=True)
@@ -171,15 +166,14 @@ def _scale(highest: float) -> _Scale:
 def _bucket(
     form: str, index: int, step: float, label: str, series: list[Series], sums: list[float], scale: _Scale, urls: Sequence[str]
 ) -> Bucket:
-    gap = min(2.0, step * 0.2)
+    width = min(step - min(2.0, step * 0.2), WIDEST_BAR)
+    left = index * step + (step - width) / 2
     parts: list[Part] = []
     top = scale.y(sums[index]) if form == "bars" else 0.0
     for one in series if form == "bars" else ():
         height = one.values[index] / scale.ceiling * (HEIGHT - TOP)
         if height > 0:
-            parts.append(
-                Part(f"{index * step + gap / 2:.2f}", f"{top:.2f}", f"{step - gap:.2f}", f"{max(height - 0.6, 0.4):.2f}", one.tone)
-            )
+            parts.append(Part(f"{left:.2f}", f"{top:.2f}", f"{width:.2f}", f"{max(height - 0.6, 0.4):.2f}", one.tone))
         top += height
     told = ", ".join(f"{one.name} {figure(one.values[index])}" for one in series)
     return Bucket(label, tuple(parts), f"{index * step:.2f}", f"{step:.2f}", f"{label}: {told}", urls[index] if index < len(urls) else "")
