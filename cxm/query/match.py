@@ -19,7 +19,17 @@ def places(node: ast.Words | ast.Wildcard | ast.Fuzzy) -> tuple[str, ...]:
 
 def needed(node: ast.Words) -> list[Token]:
     """The terms of a word or phrase, with their relative positions from 0."""
-    found = url_words(node.text) if node.where == "url" else terms(node.text)
+    return needed_in(node, node.where or "text")
+
+
+def stands(node: ast.Node, subject: Subject, where: str) -> bool:
+    """Whether a word, phrase, wildcard or NEAR stands in one text field."""
+    return bool(_spans(node, subject, where))
+
+
+def needed_in(node: ast.Words, where: str) -> list[Token]:
+    """The terms of a word or phrase in one text field, with their relative positions from 0."""
+    found = url_words(node.text) if where == "url" else terms(node.text)
     first = found[0].position if found else 0
     return [token._replace(position=token.position - first) for token in found]
 
@@ -30,7 +40,7 @@ def matches(node: ast.Node, subject: Subject, now: datetime) -> bool:
         case ast.Everything():
             return True
         case ast.Words() | ast.Wildcard() | ast.Fuzzy() | ast.Near():
-            return any(_spans(node, subject, where) for where in _places(node))
+            return any(_spans(node, subject, where) for where in node_places(node))
         case ast.Is():
             return _is(node, subject)
         case ast.Range():
@@ -68,7 +78,7 @@ def _mark(node: ast.Node, subject: Subject, where: str, marked: set[int]) -> Non
     if isinstance(node, ast.Not):
         return
     if isinstance(node, ast.Near):
-        if where in _places(node):
+        if where in node_places(node):
             for left, right in _pairs(node, subject, where):
                 marked.update(range(left[0], left[1] + 1), range(right[0], right[1] + 1))
         return
@@ -83,11 +93,12 @@ def _mark(node: ast.Node, subject: Subject, where: str, marked: set[int]) -> Non
         _mark(child, subject, where, marked)
 
 
-def _places(node: ast.Node) -> tuple[str, ...]:
+def node_places(node: ast.Node) -> tuple[str, ...]:
+    """The text fields a text node (NEAR and groups included) looks into."""
     if isinstance(node, ast.Near):
-        return _places(node.left)
+        return node_places(node.left)
     if isinstance(node, ast.Or):
-        return _places(node.parts[0])
+        return node_places(node.parts[0])
     return places(node) if isinstance(node, ast.Words | ast.Wildcard | ast.Fuzzy) else ()
 
 

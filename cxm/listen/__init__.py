@@ -1,0 +1,1 @@
+"""Listening: sources, the intake of mentions, the mention store, topics, the coverage ledger."""

@@ -1,0 +1,361 @@
+"""The embedded engine: a tantivy index in a folder, with one writer among all processes."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, TypeVar
+from uuid import UUID
+
+import orjson
+import tantivy
+from tantivy import Query as Engine
+
+from cxm.kernel import clock
+from cxm.kernel.errors import CxmError, NotNow
+from cxm.listen.store import spec
+from cxm.listen.store.document import FORMAT, TOMBSTONE, changed, document, register, schema, tombstone
+from cxm.listen.store.port import Aggregated, By, Change, Mention, Page, Written
+from cxm.listen.store.reading import Ask, Reader
+from cxm.query.api import Query
+
+_HEAP = 64_000_000
+_MANIFEST = "store.json"
+_SCAN = 500
+T = TypeVar("T")
+
+
+def _damaged(path: Path, error: BaseException) -> NotNow:
+    return NotNow(
+        "mention_store_damaged",
+        f"The mention store in {path.name} cannot be read ({str(error)[:120]}).",
+        "Stop OpenCXM and run “cxm restore” with the latest backup, or “cxm reindex”; intake goes on and catches up.",
+        retry_after=60,
+    )
+
+
+class TantivyStore:
+    """See :class:`~cxm.listen.store.port.MentionStore`.
+
+    ``writable`` takes the folder's writer lock and raises NotNow ``mention_store_busy`` where another process holds it; any
+    number of processes may read beside it. Threads may share one store. Raises NotNow ``mention_store_damaged`` for an index
+    that cannot be read.
+    """
+
+    def __init__(self, path: Path, *, writable: bool = True) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        self._held: IO[str] | None = None
+        self._writer: tantivy.IndexWriter | None = None
+        self._pending: dict[str, tuple[int, Mention | None]] = {}
+        self._schema = schema()
+        if writable:
+            path.mkdir(parents=True, exist_ok=True)
+            self._held = _take_lock(path)
+        try:
+            self._index = self._open(writable)
+            self.refresh()
+            self._engine(lambda: self._searcher().search(Engine.all_query(), 1, order_by_field="published"))
+            if writable:
+                self._writer = self._engine(lambda: self._index.writer(_HEAP, 1))
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _open(self, writable: bool) -> tantivy.Index:
+        manifest = self._path / _MANIFEST
+        if not manifest.exists():
+            if (self._path / "meta.json").exists() or not writable:
+                raise _damaged(self._path, FileNotFoundError(_MANIFEST + " is missing"))
+            index = self._engine(lambda: tantivy.Index(self._schema, path=str(self._path)))
+            manifest.write_bytes(orjson.dumps({"format": FORMAT}))
+        else:
+            self._check_manifest(manifest)
+            if not (self._path / "meta.json").exists():
+                raise _damaged(self._path, FileNotFoundError("meta.json is missing"))
+            index = self._engine(lambda: tantivy.Index.open(str(self._path)))
+        register(index)
+        index.config_reader(reload_policy="manual")
+        return index
+
+    def _check_manifest(self, manifest: Path) -> None:
+        try:
+            found = orjson.loads(manifest.read_bytes())["format"]
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise _damaged(self._path, error) from error
+        if found != FORMAT:
+            raise NotNow(
+                "mention_store_outdated", f"The mention store has format {found}; this version reads {FORMAT}.", "Run “cxm reindex”."
+            )
+
+    def _engine(self, call: Callable[[], T]) -> T:
+        """Run an engine call; whatever it dies of means the store cannot be read or written."""
+        try:
+            return call()
+        except (CxmError, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a panic of the engine is no Exception
+            raise _damaged(self._path, error) from error
+
+    def _searcher(self) -> tantivy.Searcher:
+        return self._index.searcher()
+
+    def _reader(self) -> Reader:
+        return Reader(self._schema, self._searcher())
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def _writing(self) -> tantivy.IndexWriter:
+        if self._writer is None:
+            raise NotNow(
+                "mention_store_read_only", "This process only reads the mention store.", "Write through the process that serves it."
+            )
+        return self._writer
+
+    def _known(self, ids: Collection[str]) -> dict[str, int]:
+        """The newest version known of each id, committed or not."""
+        committed = self._engine(lambda: self._reader().versions(ids)) if ids else {}
+        found: dict[str, int] = {}
+        for each in ids:
+            if each in self._pending:
+                found[each] = self._pending[each][0]
+            elif (version := committed.get(spec.tie_key(each))) is not None:
+                found[each] = version
+        return found
+
+    def write(self, organization: UUID | str, mentions: Sequence[Mention]) -> Written:
+        owner = str(organization)
+        with self._lock:
+            writer = self._writing()
+            known = self._known({mention["id"] for mention in mentions})
+            stale: list[str] = []
+            for mention in mentions:
+                last = known.get(mention["id"])
+                if last is not None and last >= mention["version"]:
+                    stale.append(mention["id"])
+                    continue
+                self._put(writer, mention | {"organization": owner}, fresh=last is None)
+                known[mention["id"]] = mention["version"]
+        return Written(len(mentions) - len(stale), tuple(stale))
+
+    def _put(self, writer: tantivy.IndexWriter, mention: Mention, *, fresh: bool) -> None:
+        made = document(mention)
+
+        def put() -> None:
+            if not fresh:
+                writer.delete_documents_by_term("id", mention["id"])
+            writer.add_document(made)
+
+        self._engine(put)
+        self._pending[mention["id"]] = (mention["version"], mention)
+
+    def rewrite(self, organization: UUID | str, changes: Sequence[Change]) -> Written:
+        owner = str(organization)
+        with self._lock:
+            writer = self._writing()
+            ids = {change.id for change in changes}
+            known = self._known(ids)
+            current = self.get(owner, [each for each in ids if each not in self._pending])
+            stale: list[str] = []
+            missing: list[str] = []
+            for change in changes:
+                waiting = self._pending.get(change.id)
+                mention = waiting[1] if waiting else current.get(change.id)
+                if known.get(change.id, -1) >= change.version:
+                    stale.append(change.id)
+                elif mention is None or mention["organization"] != owner:
+                    missing.append(change.id)
+                else:
+                    self._put(writer, changed(mention, change), fresh=False)
+                    known[change.id] = change.version
+        return Written(len(changes) - len(stale) - len(missing), tuple(stale), tuple(missing))
+
+    def delete(self, organization: UUID | str, ids: Collection[str], at: datetime | None = None) -> int:
+        owner = str(organization)
+        moment = clock.format_instant(at or clock.now())
+        held = 0
+        with self._lock:
+            writer = self._writing()
+            known = self._known(ids)
+            current = self.get(owner, ids)
+            for each in set(ids):
+                if known.get(each) == TOMBSTONE or not self._ours(owner, each, known, current):
+                    continue
+                held += each in known
+                grave = tombstone(owner, each, moment)
+                self._engine(lambda each=each: writer.delete_documents_by_term("id", each))
+                self._engine(lambda grave=grave: writer.add_document(grave))
+                self._pending[each] = (TOMBSTONE, None)
+        return held
+
+    def _ours(self, owner: str, mention_id: str, known: dict[str, int], current: dict[str, Mention]) -> bool:
+        """Whether an id is free or ours: nobody deletes another organization's mention."""
+        waiting = self._pending.get(mention_id)
+        if waiting is not None:
+            return waiting[1] is None or waiting[1]["organization"] == owner
+        return mention_id not in known or mention_id in current
+
+    def commit(self) -> None:
+        with self._lock:
+            writer = self._writing()
+            self._engine(writer.commit)
+            self.refresh()
+            self._pending.clear()
+
+    def refresh(self) -> None:
+        self._engine(self._index.reload)
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def get(self, organization: UUID | str, ids: Collection[str]) -> dict[str, Mention]:
+        def read() -> dict[str, Mention]:
+            reader = self._reader()
+            return {mention["id"]: mention for mention in map(reader.load, reader.by_id(str(organization), ids))}
+
+        return self._engine(read)
+
+    def deleted(self, organization: UUID | str, ids: Collection[str]) -> dict[str, str]:
+        def read() -> dict[str, str]:
+            reader = self._reader()
+            return {each["id"]: each["deleted_at"] for each in map(reader.load, reader.by_id(str(organization), ids, graves=True))}
+
+        return self._engine(read)
+
+    def search(
+        self,
+        organization: UUID | str,
+        query: Query,
+        *,
+        after: datetime | None = None,
+        before: datetime | None = None,
+        sort: str = "newest",
+        limit: int = 50,
+        cursor: str | None = None,
+        highlight: bool = False,
+        units: Collection[str] | None = None,
+    ) -> Page:
+        spec.check_page(sort, limit)
+        ask = Ask(str(organization), query, after, before, units, scored=sort == "relevance")
+        return self._engine(lambda: self._reader().page(ask, sort, limit, cursor, highlight=highlight))
+
+    def scan(
+        self,
+        organization: UUID | str,
+        query: Query,
+        *,
+        after: datetime | None = None,
+        before: datetime | None = None,
+        units: Collection[str] | None = None,
+    ) -> Iterator[Mention]:
+        ask = Ask(str(organization), query, after, before, units)
+        reader = self._reader()  # one state of the index for the whole scan
+        cursor: str | None = None
+        while True:
+            page = self._engine(lambda cursor=cursor: reader.page(ask, "oldest", _SCAN, cursor, highlight=False, counting=False))
+            yield from page.items
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def count(
+        self,
+        organization: UUID | str,
+        query: Query,
+        *,
+        after: datetime | None = None,
+        before: datetime | None = None,
+        units: Collection[str] | None = None,
+    ) -> int:
+        return self._engine(lambda: self._reader().count(Ask(str(organization), query, after, before, units)))
+
+    def aggregate(
+        self,
+        organization: UUID | str,
+        query: Query,
+        by: Sequence[By] = (),
+        *,
+        after: datetime | None = None,
+        before: datetime | None = None,
+        time_zone: str = "UTC",
+        distinct: str | None = None,
+        units: Collection[str] | None = None,
+    ) -> Aggregated:
+        ask = Ask(str(organization), query, after, before, units)
+        return self._engine(lambda: self._reader().aggregate(ask, by, time_zone, distinct))
+
+    # --- keeping -----------------------------------------------------------------------------------------------------
+
+    def snapshot(self, target: Path) -> None:
+        with self._lock:
+            if self._writer is not None:
+                self.commit()
+            target.mkdir(parents=True, exist_ok=True)
+            for _ in range(20):  # a merge may replace files between reading the list and linking them
+                with contextlib.suppress(FileNotFoundError):
+                    self._copy(target)
+                    return
+        raise NotNow("mention_store_moving", "The mention store is being rearranged.", "Try again in a minute.", retry_after=60)
+
+    def _copy(self, target: Path) -> None:
+        meta = (self._path / "meta.json").read_bytes()
+        segments = [segment["segment_id"].replace("-", "") for segment in orjson.loads(meta)["segments"]]
+        for source in [*self._path.iterdir()]:
+            name = source.name
+            if name.split(".")[0] in segments or name == _MANIFEST:
+                _link(source, target / name)
+        missing = [each for each in segments if not any(found.name.startswith(each) for found in target.iterdir())]
+        if missing:
+            raise FileNotFoundError(missing[0])
+        (target / ".managed.json").write_bytes(orjson.dumps(sorted(found.name for found in target.iterdir()) + ["meta.json"]))
+        (target / "meta.json").write_bytes(meta)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._writer is not None:
+                self.commit()
+                writer, self._writer = self._writer, None
+                self._engine(writer.wait_merging_threads)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._writer = None
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    def __enter__(self) -> TantivyStore:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+
+
+def _take_lock(path: Path) -> IO[str]:
+    held = (path / "writer.lock").open("a+")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        held.close()
+        raise NotNow(
+            "mention_store_busy",
+            "Another process writes to this mention store.",
+            "Use that one (“cxm serve”), or stop it first.",
+        ) from error
+    return held
+
+
+def _link(source: Path, target: Path) -> None:
+    if target.exists():
+        return
+    try:
+        os.link(source, target)
+    except OSError:
+        if not source.exists():
+            raise
+        shutil.copy2(source, target)
