@@ -107,12 +107,11 @@ def _joined(places: list[tuple[int, int]], by_strength: list[tuple[int, int]]) -
 
 
 def _by_character(model: Model, batch: Batch, column: str, against: list[str]) -> NDArray[np.float64]:
-    index = model.columns.index(column)
-    table = model.heads[:, index].astype(np.float32) * model.head_scale[index]
+    at = rows(batch, model.head_bits)
+    values = model.head(column, at)
     for name in against:
-        other = model.columns.index(name)
-        table = table - model.heads[:, other] * model.head_scale[other] / len(against)
-    values = table[rows(batch, model.head_bits)].reshape(-1, SLOTS).astype(np.float64)
+        values = values - model.head(name, at) / len(against)
+    values = values.reshape(-1, SLOTS).astype(np.float64)
     size = len(batch.codes)
     weights = np.zeros(size + 8, dtype=np.float64)
     for order in range(2, 6):

@@ -11,7 +11,7 @@ from cxm.understanding.features import Batch, score, word_mask
 from cxm.understanding.languages import DECIDING, SCRIPTS, UNKNOWN, count_scripts
 from cxm.understanding.model import Model
 
-#: Fewer letters than this name no language where the script does not decide.
+#: Fewer letters than this name no language where neither the script nor a hint decides.
 LEAST_LETTERS = 8
 #: Taken off the logit of a rare language when the text is short; fades to nothing at ``RARE_LETTERS`` letters.
 RARE_PENALTY = 4.0
@@ -27,7 +27,7 @@ _DECIDED: tuple[str | None, ...] = tuple(DECIDING.get(script) for script in SCRI
 
 def logits(model: Model, batch: Batch, scripts: NDArray[np.int64]) -> NDArray[np.float32]:
     """One logit per text and language; languages not written in the text's script are at -1e9."""
-    hidden = score(batch, model.grams, model.gram_bits) * model.gram_scale
+    hidden = score(batch, model.grams, model.width) * model.gram_scale
     raw = hidden @ model.outputs + model.output_bias
     return np.where(model.allowed[scripts], raw, np.float32(-1e9))
 
@@ -44,7 +44,7 @@ def identify(model: Model, batch: Batch, hints: Sequence[str | None]) -> list[st
     values = logits(model, batch, scripts)
     fade = RARE_PENALTY * np.clip(1 - letters / RARE_LETTERS, 0, 1).astype(np.float32)
     values -= fade[:, None] * model.rare[None, :]
-    _lean(model, values, hints)
+    hinted = _lean(model, values, hints)
     best = values.argmax(axis=1)
     share = 1 / np.exp(values - values.max(axis=1, keepdims=True)).sum(axis=1)
     named: list[str] = []
@@ -54,17 +54,17 @@ def identify(model: Model, batch: Batch, hints: Sequence[str | None]) -> list[st
             named.append(UNKNOWN)
         elif decided is not None:
             named.append(decided)
-        elif letters[row] < LEAST_LETTERS or share[row] < LEAST_SHARE or values[row, best[row]] < -1e8:
+        elif (letters[row] < LEAST_LETTERS and best[row] != hinted[row]) or share[row] < LEAST_SHARE or values[row, best[row]] < -1e8:
             named.append(UNKNOWN)
         else:
             named.append(model.languages[best[row]])
     return named
 
 
-def _lean(model: Model, values: NDArray[np.float32], hints: Sequence[str | None]) -> None:
-    for row, hint in enumerate(hints):
-        if not hint:
-            continue
-        tag = hint.split("-")[0].lower()
-        if tag in model.languages:
-            values[row, model.languages.index(tag)] += HINT_BONUS
+def _lean(model: Model, values: NDArray[np.float32], hints: Sequence[str | None]) -> list[int]:
+    """Favour the hinted languages in place; returns each text's hinted column, -1 for none."""
+    columns = [model.places.get(hint.split("-")[0].lower(), -1) if hint else -1 for hint in hints]
+    for row, column in enumerate(columns):
+        if column >= 0:
+            values[row, column] += HINT_BONUS
+    return columns

@@ -23,7 +23,7 @@ _CONTRADICTED = {"complaint": "positive", "praise": "negative"}
 
 def head_scores(model: Model, batch: Batch) -> NDArray[np.float32]:
     """The heads' logits: (texts, columns)."""
-    return score(batch, model.heads, model.head_bits) * model.head_scale + model.head_bias
+    return score(batch, model.heads, len(model.columns)) * model.head_scale + model.head_bias
 
 
 def judge(texts: Sequence[str], hints: Sequence[str | None]) -> list[Verdict]:

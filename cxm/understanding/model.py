@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cxm.understanding.features import pack
 from cxm.understanding.languages import COMMON
 
 MODEL_FILE = Path(__file__).parent / "models" / "fast.npz"
@@ -20,22 +21,23 @@ MODEL_FILE = Path(__file__).parent / "models" / "fast.npz"
 class Model:
     """What training left behind.
 
-    ``heads`` (rows, columns) int8 with ``head_scale`` and ``head_bias`` per column, named by ``columns``; ``grams`` (rows, width)
-    int8 with ``gram_scale`` is the language model's input side, ``outputs`` (width, languages) and ``output_bias`` its output
+    ``heads`` (rows, columns) with ``head_scale`` and ``head_bias`` per column, named by ``columns``; ``grams`` (rows, width) with
+    ``gram_scale`` is the language model's input side, ``outputs`` (width, languages) and ``output_bias`` its output
     side; ``allowed`` (scripts, languages) says which languages are written in which script. ``facts`` is what training decided:
-    thresholds and the languages each head may judge.
+    thresholds and the languages each head may judge. Both tables are packed (``features.pack``).
     """
 
     columns: tuple[str, ...]
-    heads: NDArray[np.int8]
+    heads: NDArray[np.uint64]
     head_scale: NDArray[np.float32]
     head_bias: NDArray[np.float32]
-    grams: NDArray[np.int8]
+    grams: NDArray[np.uint64]
     gram_scale: NDArray[np.float32]
     outputs: NDArray[np.float32]
     output_bias: NDArray[np.float32]
     allowed: NDArray[np.bool_]
     languages: tuple[str, ...]
+    places: dict[str, int]
     rare: NDArray[np.bool_]
     facts: dict[str, Any]
 
@@ -44,8 +46,14 @@ class Model:
         return int(self.heads.shape[0]).bit_length() - 1
 
     @property
-    def gram_bits(self) -> int:
-        return int(self.grams.shape[0]).bit_length() - 1
+    def width(self) -> int:
+        return len(self.gram_scale)
+
+    def head(self, name: str, at: NDArray[np.int64]) -> NDArray[np.float32]:
+        """One head's weights at rows of the table."""
+        index = self.columns.index(name)
+        column = self.heads.view(np.uint8)[:, index][at].astype(np.float32) - 128
+        return column * self.head_scale[index]
 
 
 def save(path: Path, facts: dict[str, Any], **arrays: NDArray[Any]) -> None:
@@ -61,15 +69,16 @@ def read(path: Path) -> Model:
         languages = tuple(facts["languages"])
         return Model(
             columns=tuple(facts["columns"]),
-            heads=stored["heads"],
+            heads=pack(stored["heads"]),
             head_scale=stored["head_scale"],
             head_bias=stored["head_bias"],
-            grams=stored["grams"],
+            grams=pack(stored["grams"]),
             gram_scale=stored["gram_scale"],
             outputs=stored["outputs"].astype(np.float32),
             output_bias=stored["output_bias"],
             allowed=stored["allowed"].astype(np.bool_),
             languages=languages,
+            places={tag: place for place, tag in enumerate(languages)},
             rare=np.array([tag not in COMMON for tag in languages], dtype=np.bool_),
             facts=facts,
         )

@@ -37,7 +37,7 @@ def test_lone_surrogates_survive_the_way_out() -> None:
 
 
 def test_explain_adds_spans_inside_the_text() -> None:
-    row = run(['{"text": "Que horreur, ce service est vraiment horrible"}'.encode()], explain=True)[0]
+    row = run([b'{"text": "Que horreur, ce service est vraiment horrible"}'], explain=True)[0]
     parts = row["explanation"]
     assert isinstance(parts, list)
     assert {part["of"] for part in parts} >= {"sentiment"}

@@ -98,7 +98,9 @@ def test_sentiment_is_right_in_three_of_four_plain_sentences_in_eight_languages(
 
 def test_intents_are_found_in_three_of_four_and_rarely_made_up() -> None:
     verdicts = assess([text for text, _ in INTENTS])
-    missed = [(text, wanted, verdict.intents) for (text, wanted), verdict in zip(INTENTS, verdicts, strict=True) if wanted not in verdict.intents]
+    missed = [
+        (text, wanted, verdict.intents) for (text, wanted), verdict in zip(INTENTS, verdicts, strict=True) if wanted not in verdict.intents
+    ]
     assert len(missed) <= 4, missed
     plain = assess([text for texts in LANGUAGES.values() for text in texts])
     assert sum(bool(verdict.intents) for verdict in plain) <= 6, [verdict for verdict in plain if verdict.intents]

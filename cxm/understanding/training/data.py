@@ -62,14 +62,17 @@ DECLARATION_SKIPPED = frozenset(_SKIPPED.split())
 
 @dataclass(slots=True)
 class Row:
-    """One labelled text. ``part`` is train or dev; labels that a set does not speak of are absent from ``labels``."""
+    """One labelled text. ``part`` is train or dev; labels that a set does not speak of are absent from ``labels``.
+
+    ``weak`` labels follow from others by common sense: they train with a small weight and are never measured against.
+    """
 
     text: str
     language: str
     part: str
     source: str
     labels: dict[str, float] = field(default_factory=dict)
-    weight: float = 1.0
+    weak: dict[str, float] = field(default_factory=dict)
 
 
 _ESCAPES = re.compile(r"\\u([0-9a-fA-F]{4})")
