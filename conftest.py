@@ -19,14 +19,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if "CXM_TEST_ROOT" not in os.environ:
         os.environ["CXM_TEST_ROOT"] = tempfile.mkdtemp(prefix="cxm-tests-")
     root = Path(os.environ["CXM_TEST_ROOT"])
-    if hasattr(config, "workerinput"):
-        os.environ["CXM_DATA"] = str(root)
-        return
     os.environ["CXM_DATA"] = str(root)
-    from cxm.platform.postgres import EmbeddedPostgres
+    if hasattr(config, "workerinput"):  # each worker its own store; the server is the first one's
+        os.environ["CXM_DATA"] = str(root / config.workerinput["workerid"])
+    else:
+        from cxm.platform.postgres import USER, EmbeddedPostgres
 
-    _server = EmbeddedPostgres(root, durable=False)
-    _server.start()
+        _server = EmbeddedPostgres(root, durable=False)
+        _server.start()
+        os.environ["CXM_DATABASE_URL"] = f"postgresql:///cxm?host={_server.sockets}&user={USER}"
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cxm.run.settings")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from uuid import UUID
 
 from cxm.channels import registry
@@ -20,14 +21,14 @@ __all__ = [
 ]  # fmt: skip
 
 
-def send(organization: UUID, account_id: UUID, outgoing: Outgoing, *, timeout: float = 30) -> Sent:
-    """Hand one intent to its channel's connector. Only ``outbound`` may call this (a lint says so).
+def send(organization: UUID, account_id: UUID, outgoing: Outgoing) -> Future[Sent]:
+    """Begin to hand one intent to its channel's connector. Only ``outbound`` may call this (a lint says so).
 
-    Raises the five errors of ``kernel.network``; ``TimeoutError`` means an unknown outcome.
+    Returns once the call has begun. The future raises the five errors of ``kernel.network``; its time-out is an unknown outcome.
     """
     row = _accounts.find(organization, account_id)
     sender = registry.channel(row.channel).sender(outgoing.kind)
-    return runtime.call(lambda http: sender.send(session_of(row, http), outgoing), timeout)
+    return runtime.begin(lambda http: sender.send(session_of(row, http), outgoing))
 
 
 def read_back(organization: UUID, account_id: UUID, outgoing: Outgoing, *, timeout: float = 30) -> Sent | None:

@@ -37,6 +37,8 @@ class Heard:
     item: Mention | Deletion
     received_at: datetime
     position: int
+    #: The provider's order over all deliveries of one account: breaks ties of ``published_at``.
+    order: int
     #: For imports: the names the line itself gave.
     channel: str
     account_name: str | None = None

@@ -142,14 +142,19 @@ def read_line(line: bytes, channel: str | None) -> Heard | Taken:
     name = value.get("channel", channel)
     if not isinstance(name, str) or not 0 < len(name) <= 40 or not _CHANNEL.issuperset(name):
         return Taken("quarantined", "channel_invalid", "“channel” is missing or not of a-z, 0-9 and _, at most 40.")
-    item = mention_from_json(value, trusted=True)
+    item = mention_from_json({**value, "channel": name}, trusted=True)
     if isinstance(item, Unmappable):
         return Taken("quarantined", item.code, item.reason)
     if not isinstance(item, Mention):
         return Taken("quarantined", "not_a_mention", "Only mentions are imported.")
     account = value.get("account")
     return Heard(
-        item=item, received_at=now(), position=0, channel=name, account_name=account if isinstance(account, str) and account else None
+        item=item,
+        received_at=now(),
+        position=0,
+        order=0,
+        channel=name,
+        account_name=account if isinstance(account, str) and account else None,
     )
 
 

@@ -133,7 +133,13 @@ def settle(account: Account, mapped: Sequence[Mapped]) -> None:
 def _accept(account: Account, mapped: Sequence[Mapped]) -> None:
     places = [(entry, index) for entry in mapped for index, item in enumerate(entry.items) if isinstance(item, Mention | Deletion)]
     heard = [
-        Heard(item=entry.items[index], received_at=entry.row.received_at, position=index, channel=account.channel)
+        Heard(
+            item=entry.items[index],
+            received_at=entry.row.received_at,
+            position=index,
+            order=entry.row.serial * 10_000 + index,
+            channel=account.channel,
+        )
         for entry, index in places
     ]  # type: ignore[arg-type]
     contract = accounts.as_contract(account)

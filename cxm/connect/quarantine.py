@@ -76,7 +76,13 @@ def _again(organization: UUID, row: Quarantined) -> Taken:
         return Taken("quarantined", item.code, item.reason)
     if not isinstance(item, Mention):
         return Taken("accepted")
-    heard = Heard(item=item, received_at=row.received_at, position=row.position, channel=account.channel)
+    heard = Heard(
+        item=item,
+        received_at=row.received_at,
+        position=row.position,
+        order=delivery.serial * 10_000 + row.position,
+        channel=account.channel,
+    )
     return mailbox.accept_apart(organization, accounts.as_contract(account), [heard], imported=False)[0]
 
 

@@ -11,6 +11,7 @@ import contextlib
 import random
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -19,7 +20,7 @@ import structlog
 from django.db import close_old_connections, transaction
 
 from cxm.channels import registry
-from cxm.channels.contracts import AuthExpired, ConnectorError, Polled, RateLimited, Session
+from cxm.channels.contracts import AuthExpired, ConnectorError, Polled, RateLimited, Session, Unavailable
 from cxm.connect import accounts, mailbox
 from cxm.connect.models import Account, Gap
 from cxm.kernel.clock import now
@@ -50,6 +51,30 @@ class Runtime:
             return await work(self._http)
 
         return asyncio.run_coroutine_threadsafe(run(), loop).result(timeout)
+
+    def begin(self, work: Callable[[egress.GuardedHttp], Awaitable[T]]) -> Future[T]:
+        """Begin a coroutine on the loop; returns once it runs, so that what is not begun can still be stopped.
+
+        Raises Unavailable, with no effect possible, where it does not begin within two seconds.
+        """
+        begun = threading.Event()
+        given_up = threading.Event()
+        loop = self._ensure()
+
+        async def run() -> T:
+            begun.set()
+            if given_up.is_set():
+                raise Unavailable("The runtime was too busy to begin.", "It is tried again.")
+            if self._http is None:
+                self._http = egress.GuardedHttp()
+            return await work(self._http)
+
+        future = asyncio.run_coroutine_threadsafe(run(), loop)
+        if not begun.wait(2):
+            given_up.set()
+            if not begun.is_set():
+                raise Unavailable("The runtime was too busy to begin.", "It is tried again.")
+        return future
 
     def listen(self) -> None:
         """Begin polling and streaming (serve and ``cxm streams`` do)."""
@@ -111,8 +136,9 @@ class Runtime:
                 await self._drink(row, channel.stream().listen(session, row.cursor))
             else:
                 await self._poll(row, channel.poll(), session)
-        except ConnectorError:
-            await _db(lambda: note_fault(row.id, error))
+        except ConnectorError as error:
+            fault = error
+            await _db(lambda: note_fault(row.id, fault))
         except asyncio.CancelledError:
             await _db(lambda: release(row.id))
             raise

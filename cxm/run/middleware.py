@@ -51,7 +51,9 @@ def interface_language(get_response: Next) -> Next:
             response = get_response(request)
         response.headers.setdefault("Content-Language", language)
         if asked in known:
-            response.set_cookie("cxm_language", asked, max_age=31536000, samesite="Lax", httponly=True, secure=settings.SESSION_COOKIE_SECURE)
+            response.set_cookie(
+                "cxm_language", asked, max_age=31536000, samesite="Lax", httponly=True, secure=settings.SESSION_COOKIE_SECURE
+            )
         return response
 
     return middleware
@@ -83,7 +85,9 @@ def understood(exception: Exception) -> CxmError:
     if isinstance(exception, PermissionDenied):
         return NotAllowed("not_allowed", "You may not do that.", "Ask an owner for the right.")
     if isinstance(exception, OperationalError | InterfaceError):
-        return NotNow("database_unavailable", "The database does not answer just now.", "Try again in a moment; nothing you sent was accepted.")
+        return NotNow(
+            "database_unavailable", "The database does not answer just now.", "Try again in a moment; nothing you sent was accepted."
+        )
     return CxmError("internal", "Something broke on our side.", "Try again; if it stays, tell your administrator the time it happened.")
 
 

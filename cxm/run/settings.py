@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "cxm.platform",
     "cxm.design",
     *(f"cxm.{name}" for name in SLICES if (ROOT / name / "apps.py").exists()),
+    "cxm.run",
 ]
 AUTH_USER_MODEL = "govern.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]

@@ -1,0 +1,286 @@
+"""REST of connect: channels, accounts, quarantine."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from pydantic import BaseModel, Field
+
+from cxm.channels import registry
+from cxm.connect import accounts, quarantine, selectors
+from cxm.connect import api as connect
+from cxm.connect.contracts import Account as AccountContract
+from cxm.govern import api as govern
+from cxm.kernel.errors import NotFound
+from cxm.platform.config import settings
+
+router = govern.router(tags=["accounts"])
+
+
+class ChannelOut(BaseModel):
+    """A kind of place we can be connected to."""
+
+    name: str
+    title: str
+    description: str
+    capabilities: list[str]
+    support: str
+    text_limit: int | None
+    settings: dict[str, Any]
+    credentials: dict[str, Any]
+
+
+class ChannelList(BaseModel):
+    """Every channel."""
+
+    items: list[ChannelOut]
+    next: str | None
+
+
+class AccountIn(govern.Body):
+    """A new account. ``settings`` and ``credentials`` as in ``GET /channels/{name}``."""
+
+    channel: str
+    name: str
+    unit: UUID | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    credentials: dict[str, str] = Field(default_factory=dict)
+
+
+class AccountChange(govern.Body):
+    """What is given changes, the rest stays. ``state``: active or paused."""
+
+    name: str | None = None
+    unit: UUID | None = None
+    settings: dict[str, Any] | None = None
+    credentials: dict[str, str] | None = None
+    state: str | None = None
+
+
+class AccountOut(BaseModel):
+    """An account; credentials are never given back, ``secret`` only at its making."""
+
+    id: UUID
+    channel: str
+    name: str
+    unit: UUID
+    settings: dict[str, Any]
+    state: str
+    health: str
+    mend: str
+    url: str | None
+    created_at: datetime
+    last_heard_at: datetime | None
+    last_ok_at: datetime | None
+    next_look_at: datetime | None
+
+
+class AccountMade(AccountOut):
+    """A new account with, this once, the secret we made for it."""
+
+    secret: str | None = None
+
+
+class AccountList(BaseModel):
+    """A page of accounts."""
+
+    items: list[AccountOut]
+    next: str | None
+
+
+class StepOut(BaseModel):
+    """One step of a test."""
+
+    name: str
+    ok: bool
+    text: str
+
+
+class TestOut(BaseModel):
+    """What the test button found, step by step."""
+
+    ok: bool
+    steps: list[StepOut]
+
+
+class QuarantineEntry(BaseModel):
+    """Something that could not be taken."""
+
+    id: UUID
+    received_at: datetime
+    channel: str
+    account: UUID | None
+    native_id: str | None
+    code: str
+    reason: str
+    size: int
+
+
+class QuarantineItem(QuarantineEntry):
+    """The same with its bytes, in base64."""
+
+    raw: str
+
+
+class QuarantineList(BaseModel):
+    """A page of quarantined items, newest first."""
+
+    items: list[QuarantineEntry]
+    next: str | None
+
+
+class Replayed(BaseModel):
+    """What became of a replay: ``accepted`` or ``quarantined`` again."""
+
+    state: str
+    reason: str
+
+
+@router.get("/channels", response=ChannelList, summary="Every channel")
+@govern.requires("accounts:read")
+def list_channels(request: HttpRequest) -> Any:
+    """Kinds of places, with what each needs."""
+    return {"items": [_channel(entry) for entry in registry.channels()], "next": None}
+
+
+@router.get("/channels/{name}", response=ChannelOut, summary="What a channel needs")
+@govern.requires("accounts:read")
+def get_channel(request: HttpRequest, name: str) -> Any:
+    """Its settings and credentials as JSON Schema."""
+    return _channel(registry.channel(name))
+
+
+@router.get("/accounts", response=AccountList, summary="Our accounts")
+@govern.requires("accounts:read")
+def list_accounts(request: HttpRequest, limit: int | None = None, cursor: str | None = None) -> Any:
+    """Connected accounts of the units the token may see, newest first."""
+    actor = govern.actor_of(request)
+    found = selectors.account_page(actor.organization, units=actor.units("accounts:read"), cursor=cursor, limit=limit)
+    return {"items": [account_out(entry, request) for entry in found.items], "next": found.next}
+
+
+@router.post("/accounts", response={201: AccountMade}, summary="Connect an account")
+@govern.requires("accounts:write")
+def add_account(request: HttpRequest, body: AccountIn) -> Any:
+    """Answers once with the inbound address and, where we make it, the secret."""
+    actor = govern.actor_of(request)
+    made, secret = connect.connect(
+        actor, channel=body.channel, name=body.name, unit=body.unit, settings=body.settings, credentials=body.credentials
+    )
+    return 201, {**account_out(made, request), "secret": secret}
+
+
+@router.get("/accounts/{account}", response=AccountOut, summary="One account")
+@govern.requires("accounts:read")
+def get_account(request: HttpRequest, account: UUID) -> Any:
+    """Its settings and health."""
+    return account_out(_visible(request, account, "accounts:read"), request)
+
+
+@router.patch("/accounts/{account}", response=AccountOut, summary="Change, pause or resume an account")
+@govern.requires("accounts:write")
+def change_account(request: HttpRequest, account: UUID, body: AccountChange) -> Any:
+    """What is given changes, the rest stays."""
+    _visible(request, account, "accounts:write")
+    actor = govern.actor_of(request)
+    changed = connect.change(
+        actor, account, name=body.name, settings=body.settings, credentials=body.credentials, state=body.state, unit=body.unit
+    )
+    return account_out(changed, request)
+
+
+@router.delete("/accounts/{account}", response={204: None}, summary="Disconnect an account")
+@govern.requires("accounts:write")
+def remove_account(request: HttpRequest, account: UUID) -> Any:
+    """Nothing comes in or goes out any more; its mentions stay."""
+    _visible(request, account, "accounts:write")
+    connect.remove(govern.actor_of(request), account)
+    return 204, None
+
+
+@router.post("/accounts/{account}/test", response=TestOut, summary="Test an account")
+@govern.requires("accounts:write")
+def test_account(request: HttpRequest, account: UUID) -> Any:
+    """Each step of the connection, in plain words."""
+    _visible(request, account, "accounts:write")
+    steps = connect.test_account(govern.actor_of(request).organization, account)
+    return {"ok": all(step.ok for step in steps), "steps": [{"name": step.name, "ok": step.ok, "text": step.text} for step in steps]}
+
+
+@router.get("/quarantine", response=QuarantineList, summary="What could not be taken")
+@govern.requires("intake:read")
+def list_quarantine(
+    request: HttpRequest, channel: str | None = None, account: UUID | None = None, limit: int | None = None, cursor: str | None = None
+) -> Any:
+    """Newest first."""
+    found = quarantine.listed(govern.actor_of(request).organization, channel=channel, account=account, cursor=cursor, limit=limit)
+    return {"items": [_entry(item) for item in found.items], "next": found.next}
+
+
+@router.get("/quarantine/{item}", response=QuarantineItem, summary="One quarantined item with its bytes")
+@govern.requires("intake:read")
+def get_quarantined(request: HttpRequest, item: UUID) -> Any:
+    """``raw`` is base64."""
+    found = quarantine.one(govern.actor_of(request).organization, item)
+    return {**_entry(found), "raw": base64.b64encode(found.raw).decode()}
+
+
+@router.post("/quarantine/{item}/replay", response=Replayed, summary="Try a quarantined item again")
+@govern.requires("intake:replay")
+def replay_quarantined(request: HttpRequest, item: UUID) -> Any:
+    """After a fix."""
+    taken = quarantine.replay(govern.actor_of(request).organization, item)
+    return {"state": "quarantined" if taken.outcome == "quarantined" else "accepted", "reason": taken.reason}
+
+
+def account_out(account: AccountContract, request: HttpRequest) -> dict[str, Any]:
+    """An account as JSON, with its absolute inbound address where it has one."""
+    inbound = inbound_url(account, request) if registry.channel(account.channel).can("receive") else None
+    names = (
+        "id",
+        "channel",
+        "name",
+        "unit",
+        "settings",
+        "state",
+        "health",
+        "mend",
+        "created_at",
+        "last_heard_at",
+        "last_ok_at",
+        "next_look_at",
+    )
+    return {**{name: getattr(account, name) for name in names}, "url": inbound}
+
+
+def inbound_url(account: AccountContract, request: HttpRequest) -> str:
+    """Where its platform delivers: by CXM_PUBLIC_URL, else as we were called."""
+    base = settings().public_url.rstrip("/") or f"{request.scheme}://{request.get_host()}"
+    return f"{base}/in/{account.channel}/{account.id}"
+
+
+def _visible(request: HttpRequest, account: UUID, permission: str) -> AccountContract:
+    actor = govern.actor_of(request)
+    found = accounts.as_contract(accounts.find(actor.organization, account))
+    if not actor.may(permission, found.unit):
+        raise NotFound("account")
+    return found
+
+
+def _entry(item: Any) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in ("id", "received_at", "channel", "account", "native_id", "code", "reason", "size")}
+
+
+def _channel(entry: registry.Channel) -> dict[str, Any]:
+    manifest = entry.manifest
+    return {
+        "name": manifest.name, "title": manifest.title, "description": manifest.description, "capabilities": list(manifest.capabilities), "support": manifest.support,
+        "text_limit": manifest.limits.text, "settings": dict(manifest.settings), "credentials": dict(manifest.credentials),
+    }  # fmt: skip
+
+
+ROUTES = [("", router)]

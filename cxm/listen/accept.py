@@ -1,0 +1,243 @@
+"""``accept``: a batch of mapped items becomes mentions, once each, in one transaction with the event that tells of them.
+
+Duplicates, edits and deletions are decided here, against the ledger: a tombstone is never undone, an older edit never wins, the
+same words twice are one mention. Then language and mood are judged, authors get their profiles, and one event carries the batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from cxm.channels import registry
+from cxm.channels.contracts import TEXT_LIMIT, Deletion, Mention
+from cxm.connect.contracts import Account, Heard, Taken
+from cxm.kernel.clock import format_instant, now
+from cxm.kernel.errors import NotFound
+from cxm.kernel.ids import mention_id
+from cxm.listen.enrich import judged
+from cxm.listen.events import MentionsChanged, MentionsDeleted, MentionsHeard
+from cxm.listen.models import Record
+from cxm.people import api as people
+from cxm.people.contracts import IdentityClaim
+from cxm.platform import events, realtime
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One call of ``accept``: what is known before, what it makes."""
+
+    organization: UUID
+    account: Account | None
+    imported: bool
+    known: dict[UUID, Record]
+    fresh: dict[UUID, tuple[Record, Heard]]
+    edited: dict[UUID, tuple[Record, Heard]]
+    deleted: list[UUID]
+    tombstones: list[Record]
+    documents: dict[UUID, dict[str, Any]]
+
+
+def accept(organization: UUID, account: Account | None, heard: Sequence[Heard], *, imported: bool) -> list[Taken]:
+    """Take in a batch of one account (None: an import that names none of ours). One outcome for each item, in order.
+
+    Runs within the caller's transaction.
+    """
+    ids = [_id(organization, account, entry) for entry in heard]
+    batch = _Batch(organization, account, imported, _known(ids), {}, {}, [], [], {})
+    outcomes = [_decide(batch, identifier, entry) for identifier, entry in zip(ids, heard, strict=True)]
+    _insert(batch, outcomes, ids)
+    _publish(batch)
+    return outcomes
+
+
+def _id(organization: UUID, account: Account | None, heard: Heard) -> UUID:
+    return mention_id(organization, heard.channel, heard.item.native_id, account.id if account and _within_account(heard.channel) else None)
+
+
+def _within_account(channel: str) -> bool:
+    try:
+        return registry.channel(channel).ids_unique_within_account
+    except NotFound:
+        return False
+
+
+def _known(ids: Sequence[UUID]) -> dict[UUID, Record]:
+    rows: QuerySet[Record] = Record.objects.filter(pk__in=set(ids)).order_by("pk").select_for_update()
+    return {row.pk: row for row in rows}
+
+
+def _decide(batch: _Batch, identifier: UUID, heard: Heard) -> Taken:
+    record = batch.known.get(identifier)
+    if isinstance(heard.item, Deletion):
+        return _delete(batch, identifier, record, heard, heard.item)
+    if len(heard.item.text) > TEXT_LIMIT:
+        return Taken("quarantined", "text_too_long", f"The text is longer than {TEXT_LIMIT:,} characters.")
+    if record is None:
+        return _new(batch, identifier, heard, heard.item)
+    if record.deleted_at is not None:
+        return Taken("deleted", "deleted_before", "It was deleted before; a tombstone is never undone.")
+    if _is_newer(record, heard.item):
+        return _edit(batch, identifier, record, heard, heard.item)
+    return Taken("duplicate")
+
+
+def _is_newer(record: Record, item: Mention) -> bool:
+    return item.edited_at is not None and item.edited_at > (record.edited_at or record.published_at)
+
+
+def _new(batch: _Batch, identifier: UUID, heard: Heard, item: Mention) -> Taken:
+    account = batch.account
+    record = Record(
+        pk=identifier, organization_id=batch.organization, account_id=account.id if account else None, unit_id=account.unit if account else None, channel=heard.channel,
+        native_id=item.native_id[:1000], digest=_digest(item), published_at=item.published_at, heard_at=heard.received_at, edited_at=item.edited_at, private=item.private,
+        media_type=item.media_type, imported=batch.imported, state="waiting",
+    )  # fmt: skip
+    batch.known[identifier] = record
+    batch.fresh[identifier] = (record, heard)
+    return Taken("accepted")
+
+
+def _edit(batch: _Batch, identifier: UUID, record: Record, heard: Heard, item: Mention) -> Taken:
+    record.edited_at, record.digest = item.edited_at, _digest(item)
+    if identifier in batch.fresh:  # created and edited within one batch: the newer words stand
+        batch.fresh[identifier] = (record, heard)
+        return Taken("changed")
+    if identifier not in batch.edited:
+        record.version += 1
+    batch.edited[identifier] = (record, heard)
+    return Taken("changed")
+
+
+def _delete(batch: _Batch, identifier: UUID, record: Record | None, heard: Heard, item: Deletion) -> Taken:
+    if record is not None and record.deleted_at is not None:
+        return Taken("duplicate")
+    at = item.deleted_at or heard.received_at
+    if record is None:  # the deletion came first: the tombstone waits for what must not appear
+        tombstone = Record(
+            pk=identifier, organization_id=batch.organization, account_id=batch.account.id if batch.account else None, channel=heard.channel, native_id=item.native_id[:1000],
+            digest=b"", published_at=at, heard_at=heard.received_at, deleted_at=at, state="no_answer_needed",
+        )  # fmt: skip
+        batch.known[identifier] = tombstone
+        batch.tombstones.append(tombstone)
+        return Taken("deleted")
+    record.deleted_at, record.digest, record.overrides = at, b"", None
+    batch.edited.pop(identifier, None)
+    if batch.fresh.pop(identifier, None) is not None:
+        record.state = "no_answer_needed"
+        batch.tombstones.append(record)
+    else:
+        record.version += 1
+        batch.deleted.append(identifier)
+    return Taken("deleted")
+
+
+def _digest(item: Mention) -> bytes:
+    return hashlib.blake2b(f"{item.title or ''}\x1f{item.text}".encode("utf-8", "replace"), digest_size=8).digest()
+
+
+def _insert(batch: _Batch, outcomes: list[Taken], ids: Sequence[UUID]) -> None:
+    """Claim new ids; those another process claimed in this very moment are duplicates here."""
+    _describe(batch)
+    rows = sorted([*(record for record, _ in batch.fresh.values()), *batch.tombstones], key=lambda row: row.pk.int)
+    if rows:
+        Record.objects.bulk_create(rows, ignore_conflicts=True)
+        _drop_lost(batch, outcomes, ids)
+    changed = [*(record for record, _ in batch.edited.values()), *(batch.known[key] for key in batch.deleted)]
+    if changed:
+        Record.objects.bulk_update(
+            changed, ["edited_at", "deleted_at", "digest", "version", "overrides", "language", "state"], batch_size=500
+        )
+
+
+def _drop_lost(batch: _Batch, outcomes: list[Taken], ids: Sequence[UUID]) -> None:
+    ours = {row.pk: row.heard_at for row in batch.known.values()}
+    stored = Record.objects.filter(pk__in=list(batch.fresh)).values_list("pk", "heard_at", "digest")
+    lost = {pk for pk, heard_at, digest in stored if heard_at != ours[pk] or bytes(digest) != bytes(batch.fresh[pk][0].digest)}
+    for pk in lost:
+        del batch.fresh[pk]
+    for index, identifier in enumerate(ids):
+        if identifier in lost:
+            outcomes[index] = Taken("duplicate")
+
+
+def _describe(batch: _Batch) -> None:
+    """Verdicts, state and profile of everything fresh or edited, worked out before the rows are written."""
+    entries = [*batch.fresh.values(), *batch.edited.values()]
+    items = [heard.item for _, heard in entries if isinstance(heard.item, Mention)]
+    if not items:
+        return
+    verdicts = judged(items)
+    profiles = people.resolve(batch.organization, [_claim(batch, record, item) for (record, _), item in zip(entries, items, strict=True)])
+    for (record, heard), item, verdict, profile in zip(entries, items, verdicts, profiles, strict=True):
+        document = _document(batch, record, heard, item, verdict, profile)
+        record.language = document["language"]
+        if record.version == 1 and record.pk in batch.fresh:
+            record.state = document["state"]
+        batch.documents[record.pk] = document
+
+
+def _claim(batch: _Batch, record: Record, item: Mention) -> IdentityClaim:
+    author = item.author
+    account = record.account_id if _within_account(record.channel) and record.channel != "email" else None
+    return IdentityClaim(
+        channel=record.channel,
+        account=account,
+        native_id=author.native_id,
+        handle=author.handle,
+        name=author.name,
+        url=author.url,
+        followers=author.followers,
+        proofs=author.proofs,
+    )
+
+
+def _state(item: Mention, verdict: dict[str, Any], imported: bool) -> str:
+    """The first end state: waiting where somebody spoke to us and no machine did."""
+    if item.state is not None:
+        return item.state
+    if imported or item.automatic or item.media_type != "earned" or verdict["spam"]:
+        return "no_answer_needed"
+    return "waiting" if item.kind == "message" or item.private or item.addressed else "no_answer_needed"
+
+
+def _document(batch: _Batch, record: Record, heard: Heard, item: Mention, verdict: dict[str, Any], profile: UUID) -> dict[str, Any]:
+    author, account = item.author, batch.account
+    overrides = record.overrides or {}
+    document: dict[str, Any] = {
+        "id": str(record.pk), "organization": str(batch.organization), "unit": str(account.unit) if account else None, "channel": record.channel,
+        "account": account.name if account else heard.account_name, "account_id": str(account.id) if account else None, "native_id": item.native_id, "kind": item.kind,
+        "author": {"native_id": author.native_id, "handle": author.handle, "name": author.name, "url": author.url, "followers": author.followers, "profile": str(profile)},
+        "title": item.title, "text": item.text, "quoted": item.quoted, "published_at": format_instant(item.published_at), "url": item.url, "reply_to": item.reply_to,
+        "thread": item.thread, "media_type": item.media_type, "country": item.country, "location": item.location, "rating": item.rating,
+        "engagement": {"likes": item.engagement.likes, "shares": item.engagement.shares, "comments": item.engagement.comments, "views": item.engagement.views},
+        "media": [{"kind": entry.kind, "url": entry.url, "alt": entry.alt, "name": entry.name} for entry in item.media], "tags": list(item.tags), "topics": [], **verdict,
+        "state": _state(item, verdict, batch.imported), "private": item.private, "addressed": item.addressed, "automatic": item.automatic, "context": dict(item.context),
+        "imported": batch.imported, "edited_at": format_instant(item.edited_at) if item.edited_at else None, "heard_at": format_instant(record.heard_at),
+        "provider_order": heard.order, "version": record.version, "reply": item.context.get("reply"), **overrides,
+    }  # fmt: skip
+    if record.version > 1:
+        document["state"] = record.state
+    return document
+
+
+def _publish(batch: _Batch) -> None:
+    fresh = tuple(batch.documents[key] for key in batch.fresh)
+    edited = tuple(batch.documents[key] for key in batch.edited)
+    if fresh:
+        events.publish(MentionsHeard(organization=batch.organization, mentions=fresh))
+    if edited:
+        events.publish(MentionsChanged(organization=batch.organization, mentions=edited, whole=True))
+    if batch.deleted:
+        moment: datetime = now()
+        events.publish(
+            MentionsDeleted(organization=batch.organization, ids=tuple(str(key) for key in batch.deleted), at=format_instant(moment))
+        )
+    if not batch.imported:
+        realtime.tell(batch.organization, "mentions")

@@ -1,0 +1,21 @@
+"""The door of listen."""
+
+from cxm.listen.accept import accept
+from cxm.listen.changes import patch, set_state
+from cxm.listen.exports import export
+from cxm.listen.selectors import Coverage, aggregate, coverage, coverage_by, mention, scan, search, understood
+
+__all__ = [
+    "Coverage",
+    "accept",
+    "aggregate",
+    "coverage",
+    "coverage_by",
+    "export",
+    "mention",
+    "patch",
+    "scan",
+    "search",
+    "set_state",
+    "understood",
+]

@@ -1,0 +1,58 @@
+"""Mentions as JSONL or CSV, streamed. Spreadsheets open without running a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+
+from cxm.kernel.errors import Invalid
+
+FORMATS = ("jsonl", "csv")
+_COLUMNS = (
+    "id", "channel", "account", "native_id", "kind", "author.native_id", "author.handle", "author.name", "author.url", "author.followers", "title", "text", "published_at", "url",
+    "reply_to", "thread", "media_type", "country", "location", "rating", "engagement.likes", "engagement.shares", "engagement.comments", "engagement.views", "tags", "language",
+    "sentiment", "emotions", "assessed", "verdicts_by", "intents", "categories", "topics", "offensive", "spam", "state",
+)  # fmt: skip
+
+
+def export(mentions: Iterable[dict[str, Any]], kind: str) -> Iterator[bytes]:
+    """Chunks of the file. Raises Invalid for an unknown format before the first."""
+    if kind not in FORMATS:
+        raise Invalid("format_invalid", f"“{kind[:20]}” is no format.", f"Use {' or '.join(FORMATS)}.")
+    return _jsonl(mentions) if kind == "jsonl" else _csv(mentions)
+
+
+def _jsonl(mentions: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    for mention in mentions:
+        yield orjson.dumps(mention) + b"\n"
+
+
+def _csv(mentions: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    buffer = io.StringIO()
+    rows = csv.writer(buffer)
+    rows.writerow(_COLUMNS)
+    for mention in mentions:
+        rows.writerow([_cell(mention, column) for column in _COLUMNS])
+        yield buffer.getvalue().encode()
+        buffer.seek(0)
+        buffer.truncate()
+    if buffer.tell():
+        yield buffer.getvalue().encode()
+
+
+def _cell(mention: dict[str, Any], column: str) -> str:
+    value: Any = mention
+    for part in column.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        value = ";".join(map(str, value))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    return "'" + text if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r", "'") else text

@@ -1,0 +1,58 @@
+"""The ledger of what was heard, and topics. The words themselves live in the mention store."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from cxm.platform.tenancy import OrganizationModel
+
+
+class Record(models.Model):
+    """One mention in the ledger: that it was heard, its end state, and what people decided about it.
+
+    It is what makes "nothing is lost" provable: every accepted mention has exactly one row, by id, for ever; a tombstone stays.
+    ``version`` grows with each change, so that the store never turns back time.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    organization_id = models.UUIDField()
+    account_id = models.UUIDField(null=True)
+    unit_id = models.UUIDField(null=True)
+    channel = models.CharField(max_length=40)
+    native_id = models.CharField(max_length=1000)
+    language = models.CharField(max_length=35, default="und")
+    state = models.CharField(max_length=20)
+    media_type = models.CharField(max_length=10, default="earned")
+    private = models.BooleanField(default=False)
+    imported = models.BooleanField(default=False)
+    version = models.IntegerField(default=1)
+    stored_version = models.IntegerField(default=0)
+    digest = models.BinaryField()
+    overrides = models.JSONField(null=True)
+    published_at = models.DateTimeField()
+    heard_at = models.DateTimeField(default=timezone.now)
+    edited_at = models.DateTimeField(null=True)
+    deleted_at = models.DateTimeField(null=True)
+
+    objects = models.Manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization_id", "published_at"], name="record_published"),
+            models.Index(fields=["organization_id", "state", "published_at"], condition=Q(deleted_at=None), name="record_state"),
+            models.Index(fields=["organization_id", "account_id", "native_id"], name="record_native"),
+        ]
+
+
+class Topic(OrganizationModel):
+    """A saved query."""
+
+    name = models.CharField(max_length=120)
+    query = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.UUIDField(null=True)
+
+    class Meta(OrganizationModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization_id", "name"], name="topic_name_once")]

@@ -1,0 +1,173 @@
+"""Reads of listen: search, counts, one mention, coverage. The store answers; the ledger proves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Count, QuerySet
+
+from cxm.channels.contracts import STATES
+from cxm.connect import api as connect
+from cxm.govern import api as govern
+from cxm.kernel.actor import Actor
+from cxm.kernel.clock import format_instant
+from cxm.kernel.errors import NotFound, Removed
+from cxm.listen import engine, topics
+from cxm.listen.models import Record
+from cxm.listen.store.port import Aggregated, By, Page
+from cxm.query import api as language
+
+#: Keys of the stored mention that are our own business.
+_INNER = ("organization", "context", "provider_order", "imported", "addressed", "automatic")
+
+
+def understood(actor: Actor, text: str) -> language.Query:
+    """A query with this organization's topics and unit names resolved; raises BadInput ``query_invalid`` with the position."""
+    names = {unit.name.casefold(): str(unit.id) for unit in govern.units(actor.organization)}
+    return language.parse(text, topics=topics.resolver(actor.organization), names={"unit": lambda name: names.get(name.casefold())})
+
+
+def _units(actor: Actor) -> list[str] | None:
+    held = actor.units("mentions:read")
+    return None if held is None else [str(unit) for unit in held]
+
+
+def search(
+    actor: Actor,
+    query: str,
+    *,
+    after: datetime | None = None,
+    before: datetime | None = None,
+    sort: str = "newest",
+    limit: int = 50,
+    cursor: str | None = None,
+    highlight: bool = False,
+) -> Page:
+    """A page of mentions the actor may see, with the exact count."""
+    found = engine.store().search(
+        actor.organization,
+        understood(actor, query),
+        after=after,
+        before=before,
+        sort=sort,
+        limit=limit,
+        cursor=cursor,
+        highlight=highlight,
+        units=_units(actor),
+    )
+    return Page([public(item) for item in found.items], found.next, found.count)
+
+
+def aggregate(
+    actor: Actor,
+    query: str,
+    by: Sequence[By],
+    *,
+    after: datetime | None = None,
+    before: datetime | None = None,
+    time_zone: str = "UTC",
+    distinct: str | None = None,
+) -> Aggregated:
+    """Counts by fields and over time."""
+    return engine.store().aggregate(
+        actor.organization,
+        understood(actor, query),
+        by,
+        after=after,
+        before=before,
+        time_zone=time_zone,
+        distinct=distinct,
+        units=_units(actor),
+    )
+
+
+def scan(actor: Actor, query: str, *, after: datetime | None = None, before: datetime | None = None) -> Iterator[dict[str, Any]]:
+    """All that match, oldest first, in constant memory (exports)."""
+    for item in engine.store().scan(actor.organization, understood(actor, query), after=after, before=before, units=_units(actor)):
+        yield public(item)
+
+
+def mention(actor: Actor, mention_id: UUID) -> dict[str, Any]:
+    """One mention, whole. Removed (410) for a deleted one, NotFound for another organization's."""
+    row = Record.objects.filter(pk=mention_id, organization_id=actor.organization).first()
+    if row is None or not actor.may("mentions:read", row.unit_id):
+        raise NotFound("mention")
+    if row.deleted_at is not None:
+        raise Removed(
+            "mention_deleted",
+            "This mention was deleted by its author or the platform.",
+            id=str(row.pk),
+            deleted_at=format_instant(row.deleted_at),
+        )
+    found = engine.store().get(actor.organization, [str(mention_id)]).get(str(mention_id))
+    if found is None:  # heard a moment ago, or the store is behind: the event still has it whole
+        found = _from_events(row)
+    return public({**found, "state": row.state, **(row.overrides or {})})
+
+
+def _from_events(row: Record) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select m from platform_eventlog e, jsonb_array_elements(e.payload->'mentions') m where e.organization_id = %s and e.name in "
+            "('listen.mentions_heard', 'listen.mentions_changed') and m->>'id' = %s and m ? 'text' and e.at >= now() - interval '1 hour' order by e.id desc limit 1",
+            [row.organization_id, str(row.pk)],
+        )
+        found = cursor.fetchone()
+    if found is None:
+        raise NotFound("mention")
+    import json
+
+    return json.loads(found[0]) if isinstance(found[0], str) else found[0]
+
+
+def public(item: dict[str, Any]) -> dict[str, Any]:
+    """The mention as the interface shows it."""
+    return {key: value for key, value in item.items() if key not in _INNER}
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Where every mention we heard ended. ``heard`` = the sum of ``states`` + ``deleted``; ``quarantined`` and ``waiting_deliveries`` are what the mailbox still holds."""
+
+    heard: int
+    states: dict[str, int]
+    deleted: int
+    waiting_deliveries: int
+    quarantined: int
+    duplicate: int
+
+
+def coverage(actor: Actor, *, after: datetime | None = None, before: datetime | None = None) -> Coverage:
+    """The sum over all end states; it equals the number heard, or something is lost."""
+    rows = _ledger(actor, after, before)
+    counted = dict(rows.filter(deleted_at=None).values_list("state").annotate(n=Count("id")))
+    deleted = rows.filter(deleted_at__isnull=False).count()
+    mailbox = connect.mailbox_sum(actor.organization)
+    states = {state: counted.get(state, 0) for state in STATES}
+    return Coverage(sum(states.values()) + deleted, states, deleted, mailbox.waiting, mailbox.quarantined, mailbox.duplicate)
+
+
+def coverage_by(actor: Actor, field: str, *, after: datetime | None = None, before: datetime | None = None) -> list[dict[str, Any]]:
+    """The same by ``account_id``, ``language``, ``channel`` or ``unit_id``: rows of key, heard and each state."""
+    rows = _ledger(actor, after, before)
+    found: dict[Any, dict[str, Any]] = {}
+    for row in rows.values(field, "state", "deleted_at__isnull").annotate(n=Count("id")):
+        entry = found.setdefault(row[field], {"key": row[field], "heard": 0, "deleted": 0, **dict.fromkeys(STATES, 0)})
+        entry["heard"] += row["n"]
+        entry[row["state"] if row["deleted_at__isnull"] else "deleted"] += row["n"]
+    return sorted(found.values(), key=lambda entry: -entry["heard"])
+
+
+def _ledger(actor: Actor, after: datetime | None, before: datetime | None) -> QuerySet[Record]:
+    rows = Record.objects.filter(organization_id=actor.organization)
+    units = actor.units("mentions:read")
+    if units is not None:
+        rows = rows.filter(unit_id__in=units)
+    if after:
+        rows = rows.filter(published_at__gte=after)
+    return rows.filter(published_at__lt=before) if before else rows

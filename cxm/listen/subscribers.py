@@ -1,0 +1,50 @@
+"""What listen listens to: its own events, to keep the store; what we said, to make it a mention."""
+
+from __future__ import annotations
+
+from cxm.channels.contracts import Author, Engagement, Media, Mention
+from cxm.connect import api as connect
+from cxm.connect.contracts import Heard
+from cxm.kernel.clock import now, parse_instant
+from cxm.kernel.errors import NotFound
+from cxm.listen import engine
+from cxm.listen.accept import accept
+from cxm.listen.events import MentionsChanged, MentionsDeleted, MentionsHeard
+from cxm.listen.store.port import Change
+from cxm.outbound.events import Said
+from cxm.platform import events, realtime
+
+
+@events.on(MentionsHeard, MentionsChanged, MentionsDeleted)  # type: ignore[type-var]
+def keep_store(event: MentionsHeard | MentionsChanged | MentionsDeleted) -> None:
+    """Tell the store, in the organization's order: one function, so that a change never overtakes its mention.
+
+    Idempotent by id and version; where the store is away the job is tried again and catches up.
+    """
+    store = engine.writer()
+    if isinstance(event, MentionsDeleted):
+        store.delete(event.organization, event.ids, parse_instant(event.at))
+    elif isinstance(event, MentionsHeard) or event.whole:
+        store.write(event.organization, [dict(entry) for entry in event.mentions])
+    else:
+        store.rewrite(event.organization, [Change(entry["id"], entry["version"], entry["set"]) for entry in event.mentions])
+    store.commit()
+    realtime.tell(event.organization, "explorer")
+
+
+@events.on(Said)
+def hear_ourselves(event: Said) -> None:
+    """A reply that was sent is a mention too: ours."""
+    try:
+        account = connect.account(event.organization, event.account)
+    except NotFound:
+        return
+    media = tuple(Media(kind=entry.get("kind", "file"), url=entry.get("url"), alt=entry.get("alt")) for entry in event.media)
+    item = Mention(
+        native_id=event.native_id, kind="message" if event.private else "answer", author=Author(native_id=f"account:{account.name}", handle=account.name, name=event.by_name or account.name),
+        text=event.text, title=event.title, published_at=parse_instant(event.at), url=event.url, reply_to=event.in_reply_to, thread=event.thread, private=event.private,
+        media_type="owned", engagement=Engagement(), media=media, context={"reply": str(event.intent), "conversation": str(event.conversation) if event.conversation else None},
+    )  # fmt: skip
+    accept(
+        event.organization, account, [Heard(item=item, received_at=now(), position=0, order=2**50, channel=account.channel)], imported=False
+    )

@@ -1,0 +1,64 @@
+"""What crosses the door of outbound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class NewIntent:
+    """An intention to speak, as ``love`` proposes it. ``context`` is that of the mention it answers; texts are plain."""
+
+    account: UUID
+    unit: UUID
+    text: str
+    private: bool
+    kind: str = "reply"
+    conversation: UUID | None = None
+    in_reply_to_mention: UUID | None = None
+    in_reply_to_native: str | None = None
+    thread: str | None = None
+    to: str | None = None
+    title: str | None = None
+    media: Sequence[Mapping[str, Any]] = ()
+    context: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    undo_seconds: int = 0
+    #: Newest message of theirs, for channels with a window in which one may answer.
+    last_heard_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """One try and what came of it."""
+
+    at: datetime
+    outcome: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An intent as others see it. ``state``: waiting (undo), queued, sent, failed, unknown, held, cancelled."""
+
+    id: UUID
+    state: str
+    kind: str
+    account: UUID
+    unit: UUID
+    conversation: UUID | None
+    text: str
+    private: bool
+    created_at: datetime
+    created_by: UUID | None
+    created_by_name: str
+    undo_until: datetime | None
+    sent_at: datetime | None
+    native_id: str | None
+    delivery: str | None
+    detail: str
+    attempts: tuple[AttemptView, ...]
+    media: tuple[Mapping[str, Any], ...] = ()

@@ -1,0 +1,315 @@
+"""The gateway: carries out one intent, at most once.
+
+In order: not before its time; no stop covers it; its account may speak; nobody else is carrying it out; the attempt is written
+and committed; the stop is read once more inside ``govern.beginning``; only then the connector is called. What comes back is one of
+sent, refused, later or unknown. Unknown is read back where the platform can tell, sent again under the same id where the platform
+promises that is one effect, else left to a person. It is never sent blindly again.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import TimeoutError as FutureTimeout
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+
+from cxm.channels.contracts import Media, Outgoing, Sent
+from cxm.connect import api as connect
+from cxm.connect.contracts import SendRules
+from cxm.govern import api as govern
+from cxm.kernel.actor import system
+from cxm.kernel.clock import format_instant, now
+from cxm.kernel.errors import CxmError, NotFound
+from cxm.kernel.network import AuthExpired, ConnectorError, Gone, RateLimited, Rejected, Unavailable
+from cxm.outbound.events import Said
+from cxm.outbound.models import Attempt, Intent
+from cxm.outbound.services import changed
+from cxm.platform import events, observability
+
+#: A call is given up after this many seconds; only then may an unknown outcome be read back.
+CALL_SECONDS = 30
+READ_BACK_TRIES = 12
+_log = structlog.get_logger(__name__)
+
+
+def carry_out(intent: UUID) -> None:
+    """One step for one intent, whatever state it is in; called by its job, again and again until it is settled."""
+    row = Intent.everywhere.filter(pk=intent).first()  # everywhere: a job knows only the intent
+    if row is None or row.state in ("sent", "failed", "held", "cancelled"):
+        return
+    if row.state == "unknown" or (row.state == "claimed" and _abandoned(row)):
+        _find_out(row.id)
+    elif row.state == "claimed":
+        _again(row, CALL_SECONDS)  # another process is at it, or died; look once its call must be over
+    elif row.not_before > now():
+        _again(row, (row.not_before - now()).total_seconds())
+    else:
+        _try(row)
+
+
+def _try(row: Intent) -> None:
+    rules = _rules(row)
+    attempt = _claim(row.id, rules)
+    if attempt is None:
+        return
+    outgoing = outgoing_of(row)
+    audit = govern.intent(system(row.organization_id), "reply.send", f"reply:{row.id}", {"attempt": str(attempt.id)})
+    try:
+        sent = _begin(row, outgoing)
+    except _Stopped:
+        _undo_claim(row.id, attempt, "held", "Held by a stop.")
+        govern.outcome(audit, "held")
+        return
+    except Exception as error:
+        outcome = _judge(error)
+        _after(row.id, attempt, outcome, rules)
+        govern.outcome(audit, outcome.name)
+        return
+    _after(row.id, attempt, _Outcome("sent", sent=sent), rules)
+    govern.outcome(audit, "sent", {"native_id": sent.native_id[:200]})
+
+
+class _Stopped(Exception):
+    """A stop came between the claim and the call."""
+
+
+def _begin(row: Intent, outgoing: Outgoing) -> Sent:
+    """Call the connector; the stop is read for the last time where no acknowledged stop can slip in between."""
+    with govern.beginning(row.organization_id):
+        if govern.covering_stops(row.organization_id, unit=row.unit_id, account=row.account_id, kind=row.kind):
+            raise _Stopped
+        call = connect.send(row.organization_id, row.account_id, outgoing)
+    return call.result(CALL_SECONDS)
+
+
+def _claim(intent: UUID, rules: SendRules | None) -> Attempt | None:
+    """Make this process the one that carries it out, the attempt written down; None where it may not begin."""
+    with transaction.atomic():
+        row = Intent.everywhere.select_for_update().get(pk=intent)  # everywhere: its own job
+        if row.state not in ("waiting", "queued"):
+            return None
+        if govern.covering_stops(row.organization_id, unit=row.unit_id, account=row.account_id, kind=row.kind):
+            row.state = "held"
+            row.save(update_fields=["state"])
+            changed(row)
+            return None
+        if rules is None:
+            conclude(row, "failed", detail="The account was disconnected.")
+            return None
+        if not rules.active:
+            _put_back(row, 60, "The account is paused; the reply waits for it.")
+            return None
+        if _earlier_open(row):
+            _put_back(row, 1, "")
+            return None
+        row.state, row.detail = "claimed", ""
+        row.save(update_fields=["state", "detail"])
+        return Attempt.objects.add(row.organization_id, intent=row, at=now())
+
+
+def _earlier_open(row: Intent) -> bool:
+    """Replies of one conversation go out in the order they were written."""
+    earlier = Intent.objects.for_organization(row.organization_id).filter(lane=row.lane, state__in=("waiting", "queued", "claimed"))
+    return earlier.filter(Q(created_at__lt=row.created_at) | Q(created_at=row.created_at, id__lt=row.id)).exists()
+
+
+class _Outcome:
+    """What a call came to: ``name`` sent, refused, later, not_sent or unknown."""
+
+    def __init__(self, name: str, *, sent: Sent | None = None, detail: str = "", wait: float = 0) -> None:
+        self.name, self.sent, self.detail, self.wait = name, sent, detail, wait
+
+
+def _judge(error: Exception) -> _Outcome:
+    if isinstance(error, Rejected | Gone):
+        return _Outcome("refused", detail=error.text)
+    if isinstance(error, AuthExpired):
+        return _Outcome("later", detail=f"{error.text} {error.mend}".strip(), wait=300)
+    if isinstance(error, RateLimited):
+        return _Outcome("later", detail=error.text, wait=min(max(error.retry_after or 30, 1), 3600))
+    if isinstance(error, Unavailable) and not error.effect_possible:
+        return _Outcome("not_sent", detail=error.text, wait=min(max(error.retry_after or 0, 0), 3600))
+    if isinstance(error, CxmError) and not isinstance(error, ConnectorError):
+        return _Outcome("not_sent", detail=str(error))  # our own engines, before the call
+    if isinstance(error, Unavailable | TimeoutError | FutureTimeout):
+        return _Outcome("unknown", detail=getattr(error, "text", "") or "The platform did not answer in time.")
+    _log.error("send.broke", exc_info=error)
+    return _Outcome("unknown", detail=f"The connector broke: {type(error).__name__}.")
+
+
+def _after(intent: UUID, attempt: Attempt, outcome: _Outcome, rules: SendRules | None) -> None:
+    observability.sends.labels("any", outcome.name).inc()
+    with transaction.atomic():
+        row = Intent.everywhere.select_for_update().get(pk=intent)  # everywhere: its own job
+        _end(attempt, outcome.name, outcome.detail)
+        if row.state not in ("claimed", "unknown"):
+            return  # a person settled it meanwhile
+        if outcome.name == "sent" and outcome.sent is not None:
+            conclude(row, "sent", native_id=outcome.sent.native_id, url=outcome.sent.url)
+        elif outcome.name == "refused":
+            conclude(row, "failed", detail=outcome.detail)
+        elif outcome.name in ("later", "not_sent"):
+            tries = row.attempts.count()
+            _put_back(row, outcome.wait or min(2**tries, 900), outcome.detail)
+        else:
+            _unknown(row, outcome.detail, rules)
+
+
+def _unknown(row: Intent, detail: str, rules: SendRules | None) -> None:
+    row.state, row.detail = "unknown", detail[:1000]
+    row.save(update_fields=["state", "detail"])
+    changed(row)
+    if rules is not None and (rules.reads_back or rules.idempotent):
+        _again(row, CALL_SECONDS if rules.reads_back else 5)
+
+
+def _find_out(intent: UUID) -> None:
+    """Learn what became of an unknown intent, no sooner than its call must be over."""
+    with transaction.atomic():
+        row = Intent.everywhere.select_for_update().get(pk=intent)  # everywhere: its own job
+        last = row.attempts.order_by("-at").first()
+        if row.state == "claimed" and last is not None and not last.outcome:
+            _end(last, "unknown", "The process ended during the call.")
+        if row.state not in ("claimed", "unknown"):
+            return
+        rules = _rules(row)
+        if row.state == "claimed":
+            _unknown(row, "The process ended during the call.", rules)
+            return
+    if rules is None or last is None:
+        return
+    over = (last.at + timedelta(seconds=CALL_SECONDS) - now()).total_seconds()
+    if rules.reads_back and over > 0:
+        _again(row, over)
+    elif rules.reads_back:
+        _read_back(row, last, rules)
+    elif rules.idempotent:
+        _send_again(row, last)
+
+
+def _read_back(row: Intent, last: Attempt, rules: SendRules) -> None:
+    try:
+        sent = connect.read_back(row.organization_id, row.account_id, outgoing_of(row))
+    except Exception as error:  # still away: ask again later, with patience, then a person decides
+        _log.info("read_back.failed", reply=str(row.id), error=type(error).__name__)
+        asked = row.attempts.filter(outcome="asked").count()
+        if asked < READ_BACK_TRIES:
+            Attempt.objects.add(
+                row.organization_id,
+                intent=row,
+                at=last.at,
+                ended_at=now(),
+                outcome="asked",
+                detail=getattr(error, "text", type(error).__name__)[:1000],
+            )
+            _again(row, min(10 * 2**asked, 3600))
+        return
+    with transaction.atomic():
+        fresh = Intent.everywhere.select_for_update().get(pk=row.pk)  # everywhere: its own job
+        if fresh.state != "unknown":
+            return
+        _end(last, "sent" if sent else "not_sent", "Read back.")
+        if sent is not None:
+            conclude(fresh, "sent", native_id=sent.native_id, url=sent.url)
+        else:
+            _put_back(fresh, 0, "It had not been sent; it is sent now.")
+
+
+def _send_again(row: Intent, last: Attempt) -> None:
+    """Under the same id, where the platform promises that this is one effect."""
+    with transaction.atomic():
+        fresh = Intent.everywhere.select_for_update().get(pk=row.pk)  # everywhere: its own job
+        if fresh.state != "unknown":
+            return
+        _end(last, "unknown", last.detail)
+        _put_back(fresh, min(2 ** fresh.attempts.count(), 900), "Its outcome was unknown; it is sent again under the same id.")
+
+
+def _undo_claim(intent: UUID, attempt: Attempt, state: str, detail: str) -> None:
+    with transaction.atomic():
+        row = Intent.everywhere.select_for_update().get(pk=intent)  # everywhere: its own job
+        _end(attempt, "held", detail)
+        if row.state == "claimed":
+            row.state, row.detail = state, ""
+            row.save(update_fields=["state", "detail"])
+            changed(row)
+
+
+def _put_back(row: Intent, seconds: float, detail: str) -> None:
+    told = (row.state, row.detail)
+    row.state, row.detail, row.not_before = "queued", detail[:1000], now() + timedelta(seconds=seconds)
+    row.save(update_fields=["state", "detail", "not_before"])
+    if told != (row.state, row.detail):
+        changed(row)
+    _again(row, seconds)
+
+
+def _again(row: Intent, seconds: float) -> None:
+    from cxm.outbound.tasks import carry_out as job
+
+    job.defer(
+        lock=f"lane:{row.lane}" if row.state in ("waiting", "queued") else None,
+        schedule_at=now() + timedelta(seconds=max(seconds, 0.05)),
+        intent=str(row.id),
+    )
+
+
+def _end(attempt: Attempt, outcome: str, detail: str) -> None:
+    attempt.ended_at, attempt.outcome, attempt.detail = now(), outcome, detail[:1000]
+    attempt.save(update_fields=["ended_at", "outcome", "detail"])
+
+
+def _abandoned(row: Intent) -> bool:
+    last = row.attempts.order_by("-at").first()
+    return last is None or bool(last.outcome) or now() - last.at > timedelta(seconds=CALL_SECONDS * 2)
+
+
+def _rules(row: Intent) -> SendRules | None:
+    try:
+        return connect.rules(row.organization_id, row.account_id)
+    except NotFound:
+        return None
+
+
+def conclude(row: Intent, outcome: str, *, native_id: str | None = None, url: str | None = None, detail: str = "") -> None:
+    """The end of an intent: sent (then it becomes a mention of ours) or failed. Within the caller's transaction."""
+    row.state, row.detail = outcome, detail[:1000]
+    if outcome == "sent":
+        row.sent_at = now()
+        row.native_id = (native_id or f"unconfirmed:{row.id}")[:1000]
+        row.native_url = url
+    row.save()
+    changed(row)
+    if outcome == "sent":
+        events.publish(
+            Said(
+                organization=row.organization_id, intent=row.id, account=row.account_id, conversation=row.conversation_id, native_id=row.native_id or "", text=row.text,
+                title=row.title, private=row.private, in_reply_to=row.in_reply_to, thread=row.thread, url=url, at=format_instant(row.sent_at or now()), by=row.created_by,
+                by_name=row.created_by_name, media=tuple(row.media),
+            )
+        )  # fmt: skip
+
+
+def outgoing_of(row: Intent) -> Outgoing:
+    """The intent as its connector gets it."""
+    media: list[Media] = [_media(entry) for entry in row.media]
+    return Outgoing(
+        id=row.id,
+        kind=row.kind,
+        text=row.text,
+        private=row.private,
+        in_reply_to=row.in_reply_to,
+        thread=row.thread,
+        title=row.title,
+        to=row.to,
+        media=tuple(media),
+        context=row.context,
+    )
+
+
+def _media(entry: dict[str, Any]) -> Media:
+    return Media(kind=entry.get("kind", "file"), url=entry.get("url"), alt=entry.get("alt"), name=entry.get("name"))

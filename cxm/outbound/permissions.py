@@ -1,0 +1,3 @@
+"""Outbound's rights are love's (``conversations:reply``); declared there."""
+
+PERMISSIONS = ()

@@ -1,0 +1,89 @@
+"""REST of outbound: a reply's state, taking it back, settling the unknown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from pydantic import BaseModel
+
+from cxm.govern import api as govern
+from cxm.kernel.errors import NotFound
+from cxm.outbound import api as outbound
+from cxm.outbound.contracts import Reply
+
+router = govern.router(tags=["replies"])
+
+
+class AttemptOut(BaseModel):
+    """One try. ``outcome``: sent, refused, later, not_sent, unknown, held, asked or under_way."""
+
+    at: datetime
+    outcome: str
+    detail: str
+
+
+class ReplyOut(BaseModel):
+    """A reply. ``state``: waiting (undo), queued, sent, failed, unknown, held, cancelled; ``delivery`` by receipts alone."""
+
+    id: UUID
+    state: str
+    conversation: UUID | None
+    text: str
+    created_at: datetime
+    sent_at: datetime | None
+    native_id: str | None
+    delivery: str | None
+    detail: str
+    attempts: list[AttemptOut]
+
+
+class SettleIn(govern.Body):
+    """What a person found out: ``outcome`` sent or failed."""
+
+    outcome: str
+    native_id: str | None = None
+    reason: str = ""
+
+
+@router.get("/replies/{reply}", response=ReplyOut, summary="A reply and its attempts")
+@govern.requires("conversations:read")
+def get_reply(request: HttpRequest, reply: UUID) -> Any:
+    """Its state, and what each attempt came to."""
+    return as_out(_visible(request, reply, "conversations:read"))
+
+
+@router.delete("/replies/{reply}", response=ReplyOut, summary="Take a reply back")
+@govern.requires("conversations:reply")
+def take_back(request: HttpRequest, reply: UUID) -> Any:
+    """While it waits (or is held); 409 later."""
+    _visible(request, reply, "conversations:reply")
+    return as_out(outbound.take_back(govern.actor_of(request), reply))
+
+
+@router.post("/replies/{reply}/settle", response=ReplyOut, summary="Settle an unknown outcome")
+@govern.requires("conversations:reply")
+def settle(request: HttpRequest, reply: UUID, body: SettleIn) -> Any:
+    """A person says what became of it; 409 where the outcome is not unknown."""
+    _visible(request, reply, "conversations:reply")
+    return as_out(outbound.settle(govern.actor_of(request), reply, outcome=body.outcome, native_id=body.native_id, reason=body.reason))
+
+
+def as_out(reply: Reply) -> dict[str, Any]:
+    """A reply as JSON."""
+    names = ("id", "state", "conversation", "text", "created_at", "sent_at", "native_id", "delivery", "detail")
+    attempts = [{"at": entry.at, "outcome": entry.outcome, "detail": entry.detail} for entry in reply.attempts]
+    return {**{name: getattr(reply, name) for name in names}, "attempts": attempts}
+
+
+def _visible(request: HttpRequest, reply: UUID, permission: str) -> Reply:
+    actor = govern.actor_of(request)
+    found = outbound.reply(actor.organization, reply)
+    if not actor.may(permission, found.unit):
+        raise NotFound("reply")
+    return found
+
+
+ROUTES = [("", router)]

@@ -1,0 +1,161 @@
+"""Intents: proposed, taken back, settled by a person. What carries them out is in ``gateway``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from cxm.connect import api as connect
+from cxm.govern import api as govern
+from cxm.kernel.actor import Actor
+from cxm.kernel.clock import now
+from cxm.kernel.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound
+from cxm.outbound.contracts import NewIntent, Reply
+from cxm.outbound.events import IntentChanged
+from cxm.outbound.models import Intent
+from cxm.outbound.selectors import as_reply
+from cxm.outbound.tasks import carry_out
+from cxm.platform import egress, events, realtime
+
+UNDO_LIMIT = 600
+PERMISSION = "conversations:reply"
+
+
+def propose(actor: Actor, new: NewIntent) -> Reply:
+    """Take in an intention; it is carried out after its undo time, unless taken back or stopped.
+
+    Raises Invalid (empty, too long for the platform, visibility it has not), NotAllowed without the right in its unit.
+    """
+    if not actor.may(PERMISSION, new.unit):
+        raise NotAllowed("not_allowed", "You may not answer for this unit.", "Ask a manager of it.")
+    _check(actor, new)
+    begins = now() + timedelta(seconds=new.undo_seconds)
+    lane = str(new.conversation or new.account)
+    with transaction.atomic():
+        row = Intent.objects.add(
+            actor.organization, kind=new.kind, account_id=new.account, unit_id=new.unit, conversation_id=new.conversation, in_reply_to_mention=new.in_reply_to_mention,
+            in_reply_to=new.in_reply_to_native, thread=new.thread, to=new.to, title=new.title, text=new.text, media=[dict(entry) for entry in new.media],
+            context=dict(new.context), private=new.private, lane=lane, state="waiting" if new.undo_seconds else "queued", created_by=actor.member,
+            created_by_name=actor.name, not_before=begins,
+        )  # fmt: skip
+        govern.record(actor, "reply.propose", f"reply:{row.id}", {"account": str(new.account), "private": new.private})
+        if govern.covering_stops(actor.organization, unit=new.unit, account=new.account, kind=new.kind):
+            row.state = "held"
+            row.save(update_fields=["state"])
+        else:
+            carry_out.defer(lock=f"lane:{lane}", schedule_at=begins if new.undo_seconds else None, intent=str(row.id))
+        changed(row)
+    return as_reply(row, [])
+
+
+def take_back(actor: Actor, intent: UUID) -> Reply:
+    """Cancel what has not begun; Conflict once it has, or is over."""
+    with transaction.atomic():
+        row = find(actor.organization, intent, lock=True)
+        _may(actor, row)
+        if row.state not in ("waiting", "held"):
+            raise Conflict(
+                "too_late", "It can no longer be taken back.", "It was sent, is being sent, or was cancelled before; look at its state."
+            )
+        row.state = "cancelled"
+        row.save(update_fields=["state"])
+        govern.record(actor, "reply.take_back", f"reply:{row.id}")
+        changed(row)
+    return as_reply(row)
+
+
+def settle(actor: Actor, intent: UUID, *, outcome: str, native_id: str | None = None, reason: str = "") -> Reply:
+    """A person says what became of an unknown intent; Conflict for any other."""
+    if outcome not in ("sent", "failed"):
+        raise Invalid(
+            "outcome_invalid",
+            "“outcome” is neither sent nor failed.",
+            "Say sent or failed.",
+            errors=(FieldError("outcome", "sent or failed"),),
+        )
+    if native_id is not None and not 0 < len(native_id) <= 1000:
+        raise Invalid("native_id_invalid", "“native_id” is empty or too long.", errors=(FieldError("native_id", "1 to 1000 characters"),))
+    with transaction.atomic():
+        row = find(actor.organization, intent, lock=True)
+        _may(actor, row)
+        if row.state != "unknown":
+            raise Conflict("not_unknown", "Only an unknown outcome is settled by a person.", f"This reply is {public_state(row)}.")
+        from cxm.outbound.gateway import conclude
+
+        row.settled_by = actor.member
+        govern.record(actor, "reply.settle", f"reply:{row.id}", {"outcome": outcome})
+        conclude(row, outcome, native_id=native_id, detail=reason or f"Settled by {actor.name}.")
+    return as_reply(row)
+
+
+def find(organization: UUID, intent: UUID, *, lock: bool = False) -> Intent:
+    """The row, or NotFound."""
+    rows = Intent.objects.for_organization(organization).filter(pk=intent)
+    row = (rows.select_for_update() if lock else rows).first()
+    if row is None:
+        raise NotFound("reply")
+    return row
+
+
+def public_state(row: Intent) -> str:
+    """The state as told outside."""
+    return "queued" if row.state == "claimed" else row.state
+
+
+def changed(row: Intent) -> None:
+    """Tell that ``row`` reached its present state."""
+    events.publish(
+        IntentChanged(
+            organization=row.organization_id,
+            intent=row.id,
+            conversation=row.conversation_id,
+            account=row.account_id,
+            state=public_state(row),
+            delivery=row.delivery,
+        )
+    )
+    if row.conversation_id:
+        realtime.tell(row.organization_id, f"conversation:{row.conversation_id}", "inbox")
+
+
+def _may(actor: Actor, row: Intent) -> None:
+    if not actor.may(PERMISSION, row.unit_id):
+        raise NotFound("reply")
+
+
+def _check(actor: Actor, new: NewIntent) -> None:
+    rules = connect.rules(actor.organization, new.account)
+    faults: list[FieldError] = []
+    if not new.text.strip() and not new.media:
+        faults.append(FieldError("text", "Write something first."))
+    if rules.text_limit is not None and _length(new.text, rules.counted) > rules.text_limit:
+        faults.append(FieldError("text", f"Longer than this platform takes ({rules.text_limit:,} {rules.counted})."))
+    if not rules.can_reply:
+        faults.append(FieldError("text", "This account only listens; it has no way to answer. Set one on its page."))
+    if not (rules.private if new.private else rules.public):
+        faults.append(FieldError("visibility", f"This platform has no {'private' if new.private else 'public'} answers."))
+    if not 0 <= new.undo_seconds <= UNDO_LIMIT:
+        faults.append(FieldError("undo_seconds", f"0 to {UNDO_LIMIT}."))
+    if rules.window_hours and new.last_heard_at and now() - new.last_heard_at > timedelta(hours=rules.window_hours):
+        faults.append(FieldError("text", f"This platform takes answers only within {rules.window_hours} h of their last message."))
+    for index, entry in enumerate(new.media):
+        if entry.get("url"):
+            egress.check_url(str(entry["url"]), path=f"media.{index}.url")
+    if faults:
+        raise Invalid(
+            "reply_invalid", " ".join(fault.text for fault in faults), "Mend it and send again; nothing was sent.", errors=tuple(faults)
+        )
+
+
+def _length(text: str, counted: str) -> int:
+    if counted == "bytes":
+        return len(text.encode())
+    if counted == "utf16":
+        return len(text.encode("utf-16-le")) // 2
+    if counted == "graphemes":
+        import regex
+
+        return len(regex.findall(r"\X", text))
+    return len(text)

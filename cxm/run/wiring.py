@@ -1,0 +1,32 @@
+"""The composition root: what a lower slice needs from above is put into its place here, once."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from cxm.connect import api as connect
+from cxm.govern import api as govern
+from cxm.kernel.errors import NotFound
+from cxm.listen import api as listen
+from cxm.outbound import api as outbound
+
+_wired = False
+
+
+def wire() -> None:
+    """Put everything into its place; a second time changes nothing."""
+    global _wired
+    if _wired:
+        return
+    connect.register_acceptor(listen.accept)
+    govern.register_held_items(outbound.HeldReplies())
+    govern.register_accounts(_account_exists)
+    _wired = True
+
+
+def _account_exists(organization: UUID, account: UUID) -> bool:
+    try:
+        connect.account(organization, account)
+    except NotFound:
+        return False
+    return True
