@@ -11,6 +11,8 @@ from django.utils.formats import number_format
 WIDTH, HEIGHT, TOP = 640, 168, 8
 MOST_SERIES = 4
 WIDEST_BAR = 56.0
+#: As many times under the plot as fit on a phone.
+MOST_MARKS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +186,7 @@ def _points(values: Sequence[float], step: float, scale: _Scale) -> str:
 
 
 def _marks(labels: Sequence[str], step: float) -> tuple[Tick, ...]:
-    every = max(1, -(-len(labels) // 7))
-    return tuple(
-        Tick(f"{index * step + 1:.1f}", label)
-        for index, label in enumerate(labels)
-        if index % every == 0 and (len(labels) - index) * step > 30
-    )
+    every = max(1, -(-len(labels) // MOST_MARKS))
+    inset = max((step - WIDEST_BAR) / 2, 0)
+    kept = [index for index in range(0, len(labels), every) if WIDTH - index * step > WIDTH / MOST_MARKS * 0.7]
+    return tuple(Tick(f"{(index * step + inset) / WIDTH * 100:.2f}%", labels[index]) for index in kept)
