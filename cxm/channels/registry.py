@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
+from cxm.channels import contracts
 from cxm.channels import manifest as manifests
 from cxm.channels.contracts import AccountView, Item, Poll, RawDelivery, ReadBack, Receive, Reply, Stream, Test, Unmappable
 from cxm.channels.kit import schemas
@@ -20,7 +21,6 @@ from cxm.kernel.errors import FieldError, NotFound
 ENTRY_POINTS = "cxm.channels"
 #: The capability that carries out an intent of each kind of :class:`~cxm.channels.contracts.Outgoing`.
 CAPABILITY_OF = {"reply": "reply", "post": "publish", "edit": "edit", "delete": "delete", "hide": "hide"}
-_MAPS = {"poll", "stream", "receive"}
 
 
 def class_name(capability: str) -> str:
@@ -93,7 +93,12 @@ class Channel:
         """The capabilities that ``connector.py`` has a class for, whatever the manifest says."""
         if find_spec(f"{self.package}.connector") is None:
             return frozenset()
-        return frozenset(name for name in manifests.CAPABILITIES if isinstance(getattr(self._connector, class_name(name), None), type))
+        return frozenset(name for name in manifests.CAPABILITIES if self._has_class(class_name(name)))
+
+    def _has_class(self, name: str) -> bool:
+        found = getattr(self._connector, name, None)
+        # A Protocol of the contract imported under the same name implements nothing.
+        return isinstance(found, type) and found.__module__ != contracts.__name__
 
     def map(self, delivery: RawDelivery, account: AccountView) -> list[Item]:
         """What ``delivery`` tells, in order. Never raises: should the mapping fail, the whole delivery is one

@@ -43,7 +43,7 @@ class Stream:
                 cursor = batch.cursor
                 yield batch
                 if not batch.more:
-                    await _news(box)
+                    await asyncio.to_thread(box.wait, IDLE_SECONDS)
         finally:
             # The thread may be waiting for the server: cutting the line wakes it.
             box.cut()
@@ -149,14 +149,6 @@ def _delivery(box: Mailbox, head: Head, validity: int, now: datetime) -> RawDeli
     if head.internal_date is not None:
         headers["x-internal-date"] = head.internal_date.isoformat()
     return RawDelivery(f"{validity}:{head.uid}", body, headers, now)
-
-
-async def _news(box: Mailbox) -> None:
-    if box.can_idle:
-        await asyncio.to_thread(box.wait, IDLE_SECONDS)
-    else:
-        # The one place that waits: a stream must not spin where the server cannot tell of news.
-        await asyncio.sleep(60)
 
 
 # --- sending -----------------------------------------------------------------------------------------------------------

@@ -97,6 +97,8 @@ def to_text(markup: str) -> str:
         writer.say(unescape(markup[position:start]))
         position = _markup(writer, markup, start)
     writer.end_line()
+    while writer.lines and not writer.lines[-1].strip("> "):
+        writer.lines.pop()
     return "\n".join(writer.lines).strip()
 
 

@@ -17,6 +17,7 @@ from cxm.channels.contracts import AuthExpired, Dialler, Rejected, Unavailable
 
 TIMEOUT = 30.0
 _CHUNK = 65_536
+_LOOK_SECONDS = 60.0
 _LINE_LIMIT = 4_000_000
 _FETCH_ITEM = re.compile(rb"UID (\d{1,10})")
 _SIZE = re.compile(rb"RFC822\.SIZE (\d{1,18})")
@@ -217,6 +218,9 @@ class Mailbox:
 
     def wait(self, seconds: float) -> bool:
         """Idle until something is new or ``seconds`` are over (RFC 2177; well below the 29 minutes servers grant). True where new."""
+        if not self.can_idle:
+            # It will not tell; look again after a minute, or at once when it hangs up.
+            return self._client.ready(min(seconds, _LOOK_SECONDS))
         return cast("bool", self._do("cannot idle", lambda: self._idle(seconds)))
 
     def _idle(self, seconds: float) -> bool:

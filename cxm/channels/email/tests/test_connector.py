@@ -1,0 +1,219 @@
+"""Reading and sending over a mail server in memory: cursors, faults, what may have left."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from cxm.channels.contracts import AuthExpired, Media, Outgoing, RateLimited, Rejected, Unavailable
+from cxm.channels.email.connector import Poll, Reply, Stream, Test
+from cxm.channels.email.tests.provider import MailServer, mail
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+INTENT = UUID("01936a00-0000-7000-8000-000000000000")
+
+
+def _poll(server: MailServer, cursor: Any = None, **settings: Any) -> Any:
+    return asyncio.run(Poll().poll(server.session(NOW, settings), cursor))
+
+
+def _reply(text: str = "On its way.", **more: Any) -> Outgoing:
+    context = {"to": "ann@customer.example", "references": ["<1@customer.example>"], "subject": "Where is my order?"}
+    return Outgoing(INTENT, "reply", text, True, in_reply_to="<1@customer.example>", **{"context": context, **more})
+
+
+def _send(server: MailServer, outgoing: Outgoing | None = None, **settings: Any) -> Any:
+    return asyncio.run(Reply().send(server.session(NOW, settings), outgoing or _reply()))
+
+
+def test_first_look_takes_what_is_there_and_the_next_only_what_is_new() -> None:
+    server = MailServer(2)
+    first = _poll(server)
+    assert [one.body for one in first.deliveries] == [mail(1), mail(2)]
+    assert first.deliveries[0].delivery_id == "7:1"
+    assert first.deliveries[0].headers["x-internal-date"] == "2026-11-21T10:30:00+00:00"
+    assert not first.more
+    assert _poll(server, first.cursor).deliveries == ()
+    server.mails[9] = mail(9)
+    assert [one.delivery_id for one in _poll(server, first.cursor).deliveries] == ["7:9"]
+    assert not any("STORE" in command or "BODY[]" in command for command in server.commands), "mail must stay unread"
+
+
+def test_an_empty_folder_has_a_cursor() -> None:
+    server = MailServer(0)
+    first = _poll(server)
+    assert first.deliveries == () and not first.more
+    server.mails[1] = mail(1)
+    assert len(_poll(server, first.cursor).deliveries) == 1
+
+
+def test_a_new_uidvalidity_begins_again_by_date() -> None:
+    server = MailServer(3)
+    cursor = _poll(server).cursor
+    server.validity = 8
+    again = _poll(server, cursor)
+    assert [one.delivery_id for one in again.deliveries] == ["8:1", "8:2", "8:3"]
+    assert any(command.endswith("SINCE 20-Nov-2026") for command in server.commands)
+
+
+def test_a_mail_that_vanished_is_passed_over() -> None:
+    server = MailServer(3)
+    cursor = {"uidvalidity": 7, "uid": 1}
+    del server.mails[3]
+    assert [one.delivery_id for one in _poll(server, cursor).deliveries] == ["7:2"]
+
+
+@pytest.mark.parametrize("point", ["dial", "examine", "uid"])
+def test_a_broken_line_is_unavailable(point: str) -> None:
+    server = MailServer(1)
+    server.fail = point
+    with pytest.raises((Unavailable, ConnectionRefusedError)) as caught:
+        _poll(server)
+    assert isinstance(caught.value, Unavailable) and not caught.value.effect_possible
+
+
+def test_a_wrong_password_asks_to_sign_in_again() -> None:
+    with pytest.raises(AuthExpired, match="refuses"):
+        asyncio.run(Poll().poll(MailServer(1).session(NOW, password="wrong"), None))
+
+
+def test_a_missing_folder_is_rejected() -> None:
+    with pytest.raises(Rejected, match="no folder"):
+        _poll(MailServer(1), folder='Entwürfe" x')
+
+
+def test_a_control_character_is_no_second_command() -> None:
+    server = MailServer(1)
+    server.capabilities = "IMAP4rev1"
+    with pytest.raises(AuthExpired):
+        asyncio.run(Poll().poll(server.session(NOW, password="x\r\nA2 DELETE INBOX"), None))
+    assert not any("DELETE" in command for command in server.commands)
+
+
+@pytest.mark.parametrize("capabilities", ["IMAP4rev1 IDLE AUTH=PLAIN"])
+def test_the_stream_hears_of_new_mail_at_once_and_closes_when_cancelled(capabilities: str) -> None:
+    server = MailServer(1)
+    server.capabilities = capabilities
+
+    async def listen() -> list[str]:
+        heard: list[str] = []
+        stream = Stream().listen(server.session(NOW), None)
+        heard += [one.delivery_id for one in (await anext(stream)).deliveries]
+        following = asyncio.ensure_future(anext(stream))
+        await asyncio.to_thread(server.idling.wait, 5)
+        server.mails[2] = mail(2)
+        server.news.set()
+        heard += [one.delivery_id for one in (await asyncio.wait_for(following, 5)).deliveries]
+        server.idling.clear()
+        server.news.clear()
+        last = asyncio.ensure_future(anext(stream))
+        await asyncio.to_thread(server.idling.wait, 5)
+        last.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await last
+        return heard
+
+    threads = threading.active_count()
+    assert asyncio.run(asyncio.wait_for(listen(), 20)) == ["7:1", "7:2"]
+    assert threading.active_count() <= threads + 4
+
+
+def test_an_answer_leaves_as_a_whole_mail() -> None:
+    server = MailServer()
+    sent = _send(
+        server,
+        _reply("Grüße,\r\n.\nwir schauen nach.", media=(Media("file", name="a/b.pdf", content_type="application/pdf", content=b"%PDF"),)),
+    )
+    assert sent.native_id == f"<{INTENT}@acme.example>"
+    ((sender, recipient, raw),) = server.sent
+    assert "<care@acme.example>" in sender and recipient.upper().startswith("RCPT TO:<ANN@CUSTOMER.EXAMPLE>")
+    letter = message_from_bytes(raw, policy=default)
+    assert letter["Message-ID"] == sent.native_id
+    assert letter["In-Reply-To"] == "<1@customer.example>" and letter["References"] == "<1@customer.example>"
+    assert letter["Subject"] == "Re: Where is my order?"
+    assert letter["X-OpenCXM-Intent"] == str(INTENT) and letter["Auto-Submitted"] is None
+    body = letter.get_body()
+    assert body is not None and body.get_content().startswith("Grüße,\n") and body.get_content_charset() == "utf-8"
+    assert [part.get_filename() for part in letter.iter_attachments()] == ["a_b.pdf"]
+
+
+def test_no_header_can_be_smuggled_in() -> None:
+    server = MailServer()
+    outgoing = _reply(
+        title="Hi\r\nBcc: all@customer.example", context={"to": "ann@customer.example", "references": ["<a@b>\r\nBcc: <x@y>", 7]}
+    )
+    _send(server, outgoing, display_name="Care\r\nBcc: all@customer.example")
+    letter = message_from_bytes(server.sent[0][2], policy=default)
+    assert letter["Bcc"] is None and letter["References"] == "<1@customer.example>"
+    assert letter["Subject"] == "Re: Hi Bcc: all@customer.example"
+
+
+@pytest.mark.parametrize("to", ["", "ann", "a@b, c@d", "a@b\r\nRCPT TO:<x@y>", "care@acme.example", "ü@customer.example"])
+def test_only_one_good_address_that_is_not_ours_is_written_to(to: str) -> None:
+    server = MailServer()
+    with pytest.raises(Rejected):
+        _send(server, _reply(context={"to": to}))
+    assert server.sent == []
+
+
+@pytest.mark.parametrize(
+    ("fail", "error", "effect"),
+    [
+        ("smtp ehlo", Unavailable, False),
+        ("smtp mail", Unavailable, False),
+        ("smtp rcpt", Unavailable, False),
+        ("refuse rcpt", Rejected, None),
+        ("later rcpt", RateLimited, None),
+        ("refuse content", Rejected, None),
+        ("refuse data", Rejected, None),
+        ("smtp data", Unavailable, True),
+        ("before answer", Unavailable, True),
+    ],
+)
+def test_it_is_known_whether_a_mail_may_have_left(fail: str, error: type[Exception], effect: bool | None) -> None:
+    server = MailServer()
+    server.fail = fail
+    with pytest.raises(error) as caught:
+        _send(server)
+    assert getattr(caught.value, "effect_possible", None) == effect
+
+
+def test_a_copy_is_kept_where_asked_and_its_failure_fails_nothing() -> None:
+    server = MailServer()
+    _send(server, sent_folder="Sent")
+    assert len(server.appended) == 1 and b"Message-ID: <01936a00" in server.appended[0]
+    server.fail = "append"
+    assert _send(server, sent_folder="Sent").native_id
+
+
+@pytest.mark.parametrize(
+    ("fail", "password", "last", "ok"),
+    [
+        ("", None, "Sign in to SMTP", True),
+        ("dial", None, "Connect to IMAP", False),
+        ("", "wrong", "Sign in to IMAP", False),
+        ("examine", None, "Open INBOX", False),
+        ("smtp ehlo", None, "Sign in to SMTP", False),
+    ],
+)
+def test_the_test_button_stops_at_the_step_that_fails(fail: str, password: str | None, last: str, ok: bool) -> None:
+    server = MailServer()
+    server.fail = fail
+    session = server.session(NOW) if password is None else server.session(NOW, password=password)
+    steps = asyncio.run(Test().test(session))
+    assert (steps[-1].name, steps[-1].ok) == (last, ok)
+    assert all(step.text for step in steps) and all(step.ok for step in steps[:-1])
+
+
+def test_history_days_bound_the_first_look() -> None:
+    server = MailServer(1)
+    _poll(server, history_days=3)
+    assert any(command.endswith("SINCE 19-Nov-2026") for command in server.commands)
+    assert NOW - timedelta(days=3) == datetime(2026, 11, 19, 12, 0, tzinfo=UTC)
