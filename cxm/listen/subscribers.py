@@ -10,7 +10,7 @@ from cxm.kernel.errors import NotFound
 from cxm.listen import engine
 from cxm.listen.accept import accept
 from cxm.listen.events import MentionsChanged, MentionsDeleted, MentionsHeard
-from cxm.listen.store.port import Change
+from cxm.listen.store.port import Change, MentionStore
 from cxm.outbound.events import Said
 from cxm.platform import events, realtime
 
@@ -22,14 +22,19 @@ def keep_store(event: MentionsHeard | MentionsChanged | MentionsDeleted) -> None
     Idempotent by id and version; where the store is away the job is tried again and catches up.
     """
     store = engine.writer()
+    apply(store, event)
+    store.commit()
+    realtime.tell(event.organization, "explorer")
+
+
+def apply(store: MentionStore, event: MentionsHeard | MentionsChanged | MentionsDeleted) -> None:
+    """What one event means for the store."""
     if isinstance(event, MentionsDeleted):
         store.delete(event.organization, event.ids, parse_instant(event.at))
     elif isinstance(event, MentionsHeard) or event.whole:
         store.write(event.organization, [dict(entry) for entry in event.mentions])
     else:
         store.rewrite(event.organization, [Change(entry["id"], entry["version"], entry["set"]) for entry in event.mentions])
-    store.commit()
-    realtime.tell(event.organization, "explorer")
 
 
 @events.on(Said)

@@ -21,7 +21,7 @@ from cxm.channels.contracts import Media, Outgoing, Sent
 from cxm.connect import api as connect
 from cxm.connect.contracts import SendRules
 from cxm.govern import api as govern
-from cxm.kernel.actor import system
+from cxm.kernel.actor import Actor, system
 from cxm.kernel.clock import format_instant, now
 from cxm.kernel.errors import CxmError, NotFound
 from cxm.kernel.network import AuthExpired, ConnectorError, Gone, RateLimited, Rejected, Unavailable
@@ -313,3 +313,15 @@ def outgoing_of(row: Intent) -> Outgoing:
 
 def _media(entry: dict[str, Any]) -> Media:
     return Media(kind=entry.get("kind", "file"), url=entry.get("url"), alt=entry.get("alt"), name=entry.get("name"))
+
+
+def rehearse(actor: Actor) -> UUID:
+    """An intent of the kind “call” to nobody, walked through the gateway; under a stop it ends held. For the stop drill."""
+    unit = govern.root_unit(actor.organization)
+    with transaction.atomic():
+        row = Intent.objects.add(
+            actor.organization, kind="call", account_id=actor.organization, unit_id=unit, text="Stop drill", lane=f"drill:{actor.organization}", state="queued",
+            created_by_name=actor.name,
+        )  # fmt: skip
+    carry_out(row.id)
+    return row.id

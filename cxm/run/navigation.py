@@ -46,7 +46,15 @@ def _entries(request: HttpRequest, actor: Actor) -> list[dict[str, Any]]:
 
 def _entry(request: HttpRequest, url: str, icon: str, label: str, permission: str, count: str) -> dict[str, Any]:
     active = request.path == url or request.path.startswith(url + "/")
-    return {"url": url, "icon": icon, "label": label, "count": count, "hot": url == "/inbox" and bool(count), "active": active, "section": "main"}
+    return {
+        "url": url,
+        "icon": icon,
+        "label": label,
+        "count": count,
+        "hot": url == "/inbox" and bool(count),
+        "active": active,
+        "section": "main",
+    }
 
 
 def _exists(url: str) -> bool:
@@ -68,5 +76,5 @@ def _counts(actor: Actor) -> tuple[str, str]:
 def _stop(actor: Actor) -> dict[str, Any]:
     from cxm.govern import api as govern
 
-    on = [stop for stop in govern.stops(actor.organization, on=True)]
+    on = govern.stops(actor.organization, on=True)
     return {"on": bool(on), "stops": on, "scopes": [stop.scope for stop in on], "may": actor.may("stops:write"), "url": "/stop"}

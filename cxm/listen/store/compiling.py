@@ -168,13 +168,15 @@ class Compiler:
             low, low_in = (low, low_in) if low is None or low.is_integer() else (float(int(low // 1) + 1), True)
             high, high_in = (high, high_in) if high is None or high.is_integer() else (float(int(high // 1)), True)
             low, high = (None if bound is None else int(bound) for bound in (low, high))
-        return Engine.range_query(self._schema, f"n_{node.field}", kind, low, high, include_lower=low_in, include_upper=high_in)
+        return Engine.range_query(
+            self._schema, f"n_{node.field}", kind, low, high, include_lower=low_in or low is None, include_upper=high_in or high is None
+        )
 
     def between(self, start: int | None, end: int | None) -> Engine:
         """Published from ``start`` to before ``end`` (microseconds)."""
         if start is None and end is None:
             return Engine.all_query()
-        return Engine.range_query(self._schema, "published", tantivy.FieldType.Integer, start, end, include_lower=True, include_upper=False)
+        return Engine.range_query(self._schema, "published", tantivy.FieldType.Integer, start, end, include_upper=end is None)
 
 
 def all_of(wanted: list[Engine], unwanted: Iterable[Engine] = ()) -> Engine:

@@ -139,7 +139,7 @@ class Reader:
 
     def _beyond(self, field: str, kind: tantivy.FieldType, value: int, *, ascending: bool) -> Engine:
         low, high = (value, None) if ascending else (None, value)
-        return Engine.range_query(self._schema, field, kind, low, high, include_lower=False, include_upper=False)
+        return Engine.range_query(self._schema, field, kind, low, high, include_lower=low is None, include_upper=high is None)
 
     # --- by id -------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ import tantivy
 from tantivy import Query as Engine
 
 from cxm.kernel import clock
-from cxm.kernel.errors import CxmError, NotNow
+from cxm.kernel.errors import NotNow
 from cxm.listen.store import spec
 from cxm.listen.store.document import FORMAT, TOMBSTONE, changed, document, register, schema, tombstone
 from cxm.listen.store.port import Aggregated, By, Change, Mention, Page, Written
@@ -29,6 +29,11 @@ _HEAP = 64_000_000
 _MANIFEST = "store.json"
 _SCAN = 500
 T = TypeVar("T")
+
+
+def _by_engine(error: BaseException) -> bool:
+    """Whether the engine failed: it raises ValueError and OSError, and its panics are no Exception."""
+    return isinstance(error, ValueError | OSError) or type(error).__name__ == "PanicException"
 
 
 def _damaged(path: Path, error: BaseException) -> NotNow:
@@ -62,8 +67,6 @@ class TantivyStore:
             self._index = self._open(writable)
             self.refresh()
             self._engine(lambda: self._searcher().search(Engine.all_query(), 1, order_by_field="published"))
-            if writable:
-                self._writer = self._engine(lambda: self._index.writer(_HEAP, 1))
         except BaseException:
             self._let_go()
             raise
@@ -95,13 +98,28 @@ class TantivyStore:
             )
 
     def _engine(self, call: Callable[[], T]) -> T:
-        """Run an engine call; whatever it dies of means the store cannot be read or written."""
+        """Run an engine call that reads; what the engine dies of means the index cannot be read."""
         try:
             return call()
-        except (CxmError, KeyboardInterrupt, SystemExit):
+        except BaseException as error:
+            if _by_engine(error):
+                raise _damaged(self._path, error) from error
             raise
-        except BaseException as error:  # a panic of the engine is no Exception
-            raise _damaged(self._path, error) from error
+
+    def _change(self, call: Callable[[], T]) -> T:
+        """Run an engine call that writes; where it fails (disk full) all that is not committed is gone, and the next write starts anew."""
+        try:
+            return call()
+        except BaseException as error:
+            self._writer = None
+            self._pending.clear()
+            if not _by_engine(error):
+                raise
+            raise NotNow(
+                "mention_store_unwritable",
+                f"The mention store cannot be written ({str(error)[:120]}).",
+                "Free some disk space; what was not committed is written again by itself.",
+            ) from error
 
     def _searcher(self) -> tantivy.Searcher:
         return self._index.searcher()
@@ -112,10 +130,14 @@ class TantivyStore:
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def _writing(self) -> tantivy.IndexWriter:
-        if self._writer is None:
+        if self._held is None:
             raise NotNow(
-                "mention_store_read_only", "This process only reads the mention store.", "Write through the process that serves it."
+                "mention_store_read_only",
+                "This process only reads the mention store.",
+                "Write through the process that serves it.",
             )
+        if self._writer is None:
+            self._writer = self._change(lambda: self._index.writer(_HEAP, 1))
         return self._writer
 
     def _known(self, ids: Collection[str]) -> dict[str, int]:
@@ -152,7 +174,7 @@ class TantivyStore:
                 writer.delete_documents_by_term("id", mention["id"])
             writer.add_document(made)
 
-        self._engine(put)
+        self._change(put)
         self._pending[mention["id"]] = (mention["version"], mention)
 
     def rewrite(self, organization: UUID | str, changes: Sequence[Change]) -> Written:
@@ -189,8 +211,8 @@ class TantivyStore:
                     continue
                 held += each in known
                 grave = tombstone(owner, each, moment)
-                self._engine(lambda each=each: writer.delete_documents_by_term("id", each))
-                self._engine(lambda grave=grave: writer.add_document(grave))
+                self._change(lambda each=each: writer.delete_documents_by_term("id", each))
+                self._change(lambda grave=grave: writer.add_document(grave))
                 self._pending[each] = (TOMBSTONE, None)
         return held
 
@@ -203,8 +225,8 @@ class TantivyStore:
 
     def commit(self) -> None:
         with self._lock:
-            writer = self._writing()
-            self._engine(writer.commit)
+            if self._writer is not None:
+                self._change(self._writer.commit)
             self.refresh()
             self._pending.clear()
 
@@ -319,6 +341,7 @@ class TantivyStore:
         with self._lock:
             if self._writer is not None:
                 self.commit()
+            if self._writer is not None:
                 writer, self._writer = self._writer, None
                 self._engine(writer.wait_merging_threads)
             self._let_go()

@@ -1,0 +1,45 @@
+"""The command line: ``cxm``. Each file holds the commands of one matter."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from cxm.kernel.errors import BadInput, CxmError
+from cxm.run.cli import accounts, channels, data, installation, serving, stops, tokens
+
+app = typer.Typer(
+    name="cxm",
+    help="OpenCXM: hear every voice about a company, understand it, answer it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+for part in (installation, serving, tokens, data, channels, accounts, stops):
+    part.register(app)
+
+
+def main() -> None:
+    """Run one command: exit 0 done, 1 failed, 2 wrong usage (a query that cannot be understood included)."""
+    try:
+        app()
+    except CxmError as error:
+        print(f"cxm: {error.text}", file=sys.stderr)
+        if "position" in error.extra:
+            print(
+                f"     at character {error.extra['position']}"
+                + (f"; try: {error.extra['suggestion']}" if error.extra.get("suggestion") else ""),
+                file=sys.stderr,
+            )
+        if error.hint:
+            print(f"     {error.hint}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, BadInput) and error.code == "query_invalid" else 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        print("cxm: interrupted; what was done stays done.", file=sys.stderr)
+        sys.exit(1)
