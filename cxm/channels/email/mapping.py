@@ -128,7 +128,7 @@ def _native_id(letter: Letter, raw: bytes) -> str:
     # What servers add on the way (Received, Return-Path, ...) differs between two copies of one mail; this does not.
     digest = hashlib.sha256()
     for name in ("Date", "From", "To", "Subject", "Message-ID"):
-        digest.update(str(letter.get(name, "")).encode("utf-8", "surrogateescape") + b"\x1f")
+        digest.update("".join(letters.raw_headers(letter, name)[:1]).encode("utf-8", "surrogateescape") + b"\x1f")
     _, _, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
     digest.update(body)
     return f"sha256:{digest.hexdigest()}"

@@ -18,7 +18,7 @@ from cxm.channels.kit.text import clean, one_line
 
 _ID = re.compile(r"<[^<>\s\x00-\x20\x7f-\U0010ffff]{1,900}>")
 _ADDRESS = re.compile(r"[^@\s<>,;:\"()\[\]\\\x00-\x20\x7f]{1,64}@[^@\s<>,;:\"()\\\x00-\x20\x7f]{1,253}")
-_ANSWER = re.compile(r"^\s*(re|aw|sv|vs|antw|odp|ref|回复|回覆|返信)\s*(\[\d+\])?\s*[::]", re.IGNORECASE)
+_ANSWER = re.compile(r"^\s*(re|aw|sv|vs|antw|odp|ref|回复|回覆|返信)\s*(\[\d+\])?\s*[:：]", re.IGNORECASE)
 _REFERENCES_LIMIT = 20
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,60}")
 

@@ -185,7 +185,7 @@ class MailServer:
                 if self.fail == "refuse content":
                     file.write(b"554 5.7.1 spam\r\n")
                     continue
-                self.sent.append((sender, recipient, body[:-3]))
+                self.sent.append((sender, recipient, body[:-3].replace(b"\r\n..", b"\r\n.")))
                 file.write(b"250 queued\r\n")
             elif name == "QUIT":
                 file.write(b"221 bye\r\n")

@@ -140,7 +140,11 @@ def test_an_answer_leaves_as_a_whole_mail() -> None:
     assert letter["Subject"] == "Re: Where is my order?"
     assert letter["X-OpenCXM-Intent"] == str(INTENT) and letter["Auto-Submitted"] is None
     body = letter.get_body()
-    assert body is not None and body.get_content().startswith("Grüße,\n") and body.get_content_charset() == "utf-8"
+    assert (
+        body is not None
+        and body.get_content().replace("\r", "") == "Grüße,\n.\nwir schauen nach.\n"
+        and body.get_content_charset() == "utf-8"
+    )
     assert [part.get_filename() for part in letter.iter_attachments()] == ["a_b.pdf"]
 
 

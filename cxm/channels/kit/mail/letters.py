@@ -89,7 +89,13 @@ def header(letter: Letter, name: str) -> str | None:
 
 def headers(letter: Letter, name: str) -> list[str]:
     """All ``name`` headers, in the order they stand (the topmost was added last)."""
-    return [decoded(str(value)) for value in cast("list[object]", letter.get_all(name, []))[:50]]
+    return [decoded(value) for value in raw_headers(letter, name)[:50]]
+
+
+def raw_headers(letter: Letter, name: str) -> list[str]:
+    """All ``name`` headers as they stand, 8-bit bytes as surrogate escapes (``get`` would lose them)."""
+    wanted = name.lower()
+    return [str(value)[:_HEADER_LIMIT] for key, value in letter.raw_items() if key.lower() == wanted]
 
 
 def decoded(value: str) -> str:
@@ -133,9 +139,8 @@ def decode(data: bytes, charset: str | None) -> str:
 
 def addresses(letter: Letter, name: str) -> list[Address]:
     """The addresses in ``name``, those that could be written to; display names decoded only after splitting."""
-    raw = [str(value)[:_HEADER_LIMIT] for value in cast("list[object]", letter.get_all(name, []))[:5]]
     found: list[Address] = []
-    for shown, address in getaddresses(raw)[:200]:
+    for shown, address in getaddresses(raw_headers(letter, name)[:5])[:200]:
         address = address.strip().lower()
         if not _ADDRESS.fullmatch(address):
             # Some programs encode the whole header, address and all.
@@ -150,17 +155,17 @@ def addresses(letter: Letter, name: str) -> list[Address]:
 
 def message_ids(letter: Letter, name: str) -> list[str]:
     """The ``<…@…>`` ids in ``name``, brackets kept, in order, each once."""
-    joined = " ".join(str(value)[:_HEADER_LIMIT] for value in cast("list[object]", letter.get_all(name, []))[:2])
+    joined = " ".join(raw_headers(letter, name)[:2])
     return list(dict.fromkeys(one_line(found, 1000) for found in _MESSAGE_ID.findall(joined)))
 
 
 def date(letter: Letter, name: str = "Date") -> datetime | None:
     """The ``name`` header as an aware UTC moment; None where absent, broken or before mail existed."""
-    value = letter.get(name)
-    if value is None:
+    values = raw_headers(letter, name)
+    if not values:
         return None
     try:
-        moment = parsedate_to_datetime(str(value)[:200])
+        moment = parsedate_to_datetime(values[0][:200])
         moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import cast
 
 from cxm.channels.kit.mail import letters
 from cxm.channels.kit.mail.letters import Letter
@@ -17,7 +16,7 @@ _SUBJECTS = re.compile(
     r"^\s{0,4}(?:auto(?:matic)?[ -]?(?:reply|response)|autoreply|out of (?:the )?office|automatische antwort|abwesenheitsnotiz|abwesend|"
     r"réponse automatique|respuesta automática|resposta automática|risposta automatica|automatisch antwoord|autosvar|automatiskt svar|"
     r"automaattinen vastaus|odpowiedź automatyczna|automatická odpověď|автоответ|автоматический ответ|自动回复|自動回覆|自動応答|自動返信|자동 회신|رد تلقائي)"
-    r"\s{0,4}(?:[::]|$)",
+    r"\s{0,4}(?:[:：]|$)",
     re.IGNORECASE,
 )
 _BULK = ("bulk", "junk", "list", "auto_reply", "auto-reply")
@@ -56,7 +55,7 @@ def proven_domain(letter: Letter, authserv_id: str) -> str | None:
     """
     wanted = authserv_id.strip().lower()
     senders = letters.addresses(letter, "From")
-    if not wanted or len(senders) != 1 or len(cast("list[object]", letter.get_all("From", []))) != 1:
+    if not wanted or len(senders) != 1 or len(letters.raw_headers(letter, "From")) != 1:
         return None
     domain = senders[0].address.rpartition("@")[2]
     for value in letters.headers(letter, "Authentication-Results"):

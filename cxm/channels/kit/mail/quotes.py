@@ -15,7 +15,9 @@ _WROTE = (
     "írta|a scris|написал|написала|пише|писав|писал|yazdı|έγραψε|כתב|כתבה|كتب|写道|寫道|のメール|さんは書きました|님이 작성|đã viết|เขียน|menulis|va escriure|"
     "skrifaði|je napisao|написа|rašė|rakstīja|kirjutas"
 )
-_WROTE_LINE = re.compile(rf"(?:{_WROTE})\W{{0,6}}$", re.IGNORECASE)
+# Some languages put the name after the verb: “Am … schrieb Ann <ann@…>:”.
+_WROTE_LINE = re.compile(rf"(?:{_WROTE})(?:\s[^:]{{1,120}}|\W{{0,6}})[:：]$", re.IGNORECASE)
+_TIME_OR_ADDRESS = re.compile(r"@|\d{1,2}[:.h時]\d{2}")
 _STARTS = re.compile(
     r"(?:on|am|le|il|el|em|op|den|dne|dnia|den|pe|în|la|a|tirsdag|on|w dniu|в|у|在|於|\d{1,4}[./年-]|<?[\w.+-]{1,64}@|.{0,80}<[^<>\s]{3,200}@)",
     re.IGNORECASE,
@@ -30,12 +32,12 @@ _SEPARATOR = re.compile(
 )
 _RULE = re.compile(r"^\s{0,8}_{20,}\s{0,8}$")
 _FROM = re.compile(
-    r"^[\s*>]{0,8}(?:from|von|de|da|van|fra|från|lähettäjä|od|от|від|发件人|寄件者|差出人|보낸 사람|من|מאת|gönderen|kimden|từ|expéditeur|mittente|afzender)\s?\*?\s?[::]\s?\*?\s?\S",
+    r"^[\s*>]{0,8}(?:from|von|de|da|van|fra|från|lähettäjä|od|от|від|发件人|寄件者|差出人|보낸 사람|من|מאת|gönderen|kimden|từ|expéditeur|mittente|afzender)\s?\*?\s?[:：]\s?\*?\s?\S",
     re.IGNORECASE,
 )
 _SENT = re.compile(
     r"^[\s*>]{0,8}(?:sent|date|gesendet|datum|envoyé|date d'envoi|enviado|fecha|data|inviato|verzonden|sendt|dato|skickat|lähetetty|odesláno|wysłano|"
-    r"отправлено|дата|发送时间|寄件日期|送信日時|보낸 날짜|تاريخ|נשלח|tarih|to|an|à|para|subject|betreff|objet|asunto|oggetto|onderwerp)\s?\*?\s?[::]",
+    r"отправлено|дата|发送时间|寄件日期|送信日時|보낸 날짜|تاريخ|נשלח|tarih|to|an|à|para|subject|betreff|objet|asunto|oggetto|onderwerp)\s?\*?\s?[:：]",
     re.IGNORECASE,
 )
 _SIGNATURE = re.compile(r"^-- ?$")
@@ -117,20 +119,23 @@ def _is_wrote(lines: list[str], number: int) -> bool:
         joined = f"{joined} {line.strip()}".strip()
         if len(joined) > 500:
             return False
-        if _WROTE_LINE.search(joined[-60:]) and joined[-1] in ":：" and _HAS_DATE_OR_ADDRESS.search(joined):
+        if joined[-1] in ":：" and _WROTE_LINE.search(joined[-180:]) and _HAS_DATE_OR_ADDRESS.search(joined):
             return True
     return False
 
 
 def _only_quotes_after(lines: list[str], number: int, last_own: int) -> bool:
     end = number
-    while end < min(number + 3, len(lines)) and not _WROTE_LINE.search(lines[end].strip()[-60:]):
+    while end < min(number + 3, len(lines)) and not lines[end].rstrip().endswith((":", "：")):
         end += 1
     return last_own <= end
 
 
 def _unmarked(lines: list[str], number: int) -> bool:
-    """Whether what follows the heading carries no quote marks at all: then everything after it is the quote."""
+    """Whether what follows a precise heading carries no quote marks at all: then everything after it is the quote."""
+    # “On 3 May you wrote:” may as well be a customer's own sentence.
+    if not _TIME_OR_ADDRESS.search(" ".join(lines[number : number + 3])[:500]):
+        return False
     following = [line for line in lines[number + 1 : number + 12] if line.strip()]
     return bool(following) and not any(_is_quote(line) for line in following)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import smtplib
 import ssl
 from typing import Any
@@ -59,7 +60,7 @@ class Outbox:
                 client.starttls(context=ssl.create_default_context())
                 client.ehlo()
             if username:
-                client.login(username, password)
+                self._authenticate(username, password)
         except smtplib.SMTPAuthenticationError as error:
             if 400 <= error.smtp_code < 500:
                 raise Unavailable("The SMTP server cannot check the password just now.", "Try again in a minute.") from error
@@ -70,6 +71,17 @@ class Outbox:
             raise Rejected(f"The SMTP server does not offer what is set ({error}).", "Choose another security or port.") from error
         except (OSError, smtplib.SMTPException, UnicodeError) as error:
             raise Unavailable(f"Signing in to the SMTP server broke off ({error})."[:300], "Check host, port and security.") from error
+
+    def _authenticate(self, username: str, password: str) -> None:
+        client = self._client
+        if "PLAIN" not in client.esmtp_features.get("auth", "").upper().split():
+            client.login(username, password)
+            return
+        # The library writes only ASCII passwords; RFC 4616 says UTF-8.
+        given = base64.b64encode(f"\0{username}\0{password}".encode()).decode("ascii")
+        code, answer = client.docmd("AUTH", f"PLAIN {given}")
+        if code not in (235, 503):
+            raise smtplib.SMTPAuthenticationError(code, answer)
 
     def send(self, sender: str, recipient: str, message: bytes) -> None:
         """Hand over one mail. Until the server was asked for the content nothing can have left; from then on, unless it says no, it may."""
