@@ -88,7 +88,7 @@ class Token(NamedTuple):
 
 
 # Half the price of Token(...): a mention has dozens.
-_new: Callable[[tuple[str, int, int, int]], Token] = partial(tuple.__new__, Token)  # pyright: ignore[reportAssignmentType]
+_new: Callable[[tuple[str, int, int, int]], Token] = partial(tuple.__new__, Token)  # pyright: ignore
 
 
 def normalise(text: str) -> str:

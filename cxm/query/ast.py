@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Is:
 
     field: str
     value: str
-    ids: tuple[str, ...] | None = field(default=None, compare=False)
+    ids: tuple[str, ...] | None = plain(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Topic:
     """``topic:name``, standing for that topic's own query."""
 
     name: str
-    query: Query | None = field(default=None, compare=False)
+    query: Query | None = plain(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class Subject:
         """Each token of a text field with its positions, ascending."""
         found = self._positions.get(where)
         if found is None:
-            found = {}
+            found = cast("dict[str, list[int]]", {})
             for token in self.tokens(where):
                 found.setdefault(token.text, []).append(token.position)
             self._positions[where] = found
