@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxm.understanding.contracts import Carried, Explanation, Span
+from cxm.understanding.cues import cue_spans
 from cxm.understanding.features import READ_CHARACTERS, SLOTS, Batch, featurise, fold, rows, word_spans
 from cxm.understanding.judge import SENTIMENTS, judge
 from cxm.understanding.model import Model, shipped
@@ -43,14 +44,15 @@ def carried_by(text: str, hint: str | None) -> Explanation:
         carried.append(Carried("sentiment", verdict.sentiment, _spans(model, laid, verdict.sentiment, others)))
     carried += [Carried("emotions", name, _spans(model, laid, name)) for name in verdict.emotions]
     for name in verdict.intents:
-        if name == "question":
-            spans = tuple(Span(*span) for span in question_spans(text[:READ_CHARACTERS], verdict.language)[:_MOST_SPANS])
-        else:
-            spans = _spans(model, laid, name)
-        carried.append(Carried("intents", name, spans))
+        carried.append(Carried("intents", name, _intent_spans(text[:READ_CHARACTERS], verdict.language, name)))
     if verdict.spam:
         carried.append(Carried("spam", "true", _spans(model, laid, "spam")))
     return Explanation(verdict, tuple(part for part in carried if part.spans))
+
+
+def _intent_spans(read: str, language: str, name: str) -> tuple[Span, ...]:
+    found = question_spans(read, language) if name == "question" else cue_spans(read, language, name)
+    return tuple(Span(start, end) for start, end in found[:_MOST_SPANS])
 
 
 def _lay(text: str) -> _Laid:

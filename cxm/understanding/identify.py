@@ -21,6 +21,7 @@ HINT_BONUS = 2.0
 #: The best language must hold at least this share of the probability.
 LEAST_SHARE = 0.5
 
+_BLOCK = 16
 _HAN, _KANA = SCRIPTS.index("Han"), SCRIPTS.index("Kana")
 _DECIDED: tuple[str | None, ...] = tuple(DECIDING.get(script) for script in SCRIPTS)
 
@@ -28,8 +29,15 @@ _DECIDED: tuple[str | None, ...] = tuple(DECIDING.get(script) for script in SCRI
 def logits(model: Model, batch: Batch, scripts: NDArray[np.int64]) -> NDArray[np.float32]:
     """One logit per text and language; languages not written in the text's script are at -1e9."""
     hidden = score(batch, model.grams, model.width) * model.gram_scale
-    raw = hidden @ model.outputs + model.output_bias
+    raw = np.concatenate([block @ model.outputs for block in _blocks(hidden)])[: len(hidden)] + model.output_bias
     return np.where(model.allowed[scripts], raw, np.float32(-1e9))
+
+
+def _blocks(hidden: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Blocks of always the same shape: the product rounds alike in every batch, and is too small for a library to start threads."""
+    padded = np.zeros((-(-len(hidden) // _BLOCK) * _BLOCK, hidden.shape[1]), dtype=np.float32)
+    padded[: len(hidden)] = hidden
+    return [padded[begin : begin + _BLOCK] for begin in range(0, len(padded), _BLOCK)]
 
 
 def identify(model: Model, batch: Batch, hints: Sequence[str | None]) -> list[str]:

@@ -8,17 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxm.understanding.contracts import Verdict
-from cxm.understanding.features import Batch, featurise, fold, score
+from cxm.understanding.cues import cued_intents
+from cxm.understanding.features import READ_CHARACTERS, Batch, featurise, fold, score
 from cxm.understanding.identify import identify
 from cxm.understanding.languages import UNKNOWN
 from cxm.understanding.model import Model, shipped
 from cxm.understanding.questions import question_spans
 
 SENTIMENTS = ("negative", "neutral", "positive")
-#: Intents that a trained head judges; ``question`` is judged by rule.
-TRAINED_INTENTS = ("complaint", "request", "praise", "purchase")
-#: A feeling that contradicts an intent: nobody complains in praise.
-_CONTRADICTED = {"complaint": "positive", "praise": "negative"}
 
 
 def head_scores(model: Model, batch: Batch) -> NDArray[np.float32]:
@@ -46,21 +43,15 @@ def sentiment_of(scores: Mapping[str, float]) -> str:
 
 def _verdict(model: Model, text: str, language: str, scores: Mapping[str, float]) -> Verdict:
     facts = model.facts
-    asks = bool(question_spans(text[:2000], language))
+    asks = bool(question_spans(text[:READ_CHARACTERS], language))
     if language == UNKNOWN:
         return Verdict(intents=("question",), verdicts_by="fast") if asks else Verdict()
     sentiment = sentiment_of(scores) if language in facts["sentiment_languages"] else None
     assessed = tuple(facts["assessed"].get(language, ()))
     thresholds = facts["thresholds"]
     emotions = tuple(name for name in assessed if scores[name] > thresholds[name])
-    intents = [
-        name
-        for name in TRAINED_INTENTS
-        if language in facts["judged"][name]
-        and scores[name] > thresholds[name]
-        and (sentiment is None or sentiment != _CONTRADICTED.get(name))
-    ]
+    intents = cued_intents(text[:READ_CHARACTERS], language, sentiment)
     if asks:
         intents.append("question")
-    spam = scores["spam"] > thresholds["spam"] if language in facts["judged"]["spam"] else None
+    spam = scores["spam"] > thresholds["spam"] if language in facts["spam_languages"] else None
     return Verdict(language, sentiment, emotions, assessed, tuple(sorted(intents)), spam, None, "fast")

@@ -40,7 +40,7 @@ DECIDING: dict[str, str] = {
 
 _COMMON = (
     "af am ar az be bg bn bs ca ceb cs cy da de el en eo es et eu fa fi fil fr ga gl gu ha he hi hr hu hy id ig is it ja jv ka kk km kn"
-    " ko ku ky lb lo lt lv mg mi mk ml mn mr ms mt my nb ne nl nn ny om or pa pcm pl ps pt ro ru rw sd si sk sl sn so sq sr st su sv sw"
+    " ko ku ky lb lo lt lv mg mi mk ml mn mr ms mt my nb ne nl nn ny om or pa pl ps pt ro ru rw sd si sk sl sn so sq sr st su sv sw"
     " ta te tg th ti tk tl tn tr ts tt tw ug uk ur uz vi xh yi yo zh zu"
 )
 #: Languages people write most on the net; any other needs a longer text and a clearer margin before its name is said.

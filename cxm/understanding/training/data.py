@@ -124,19 +124,9 @@ def sms_spam(folder: Path) -> Iterator[Row]:
             yield Row(clean(text), "en", part, "sms-spam", {"spam": float(label == "spam")})
 
 
-def purchase(folder: Path) -> Iterator[Row]:
-    for name in ("AnnotatedData2.csv", "training.csv"):
-        with (folder / "purchase-intent" / name).open(encoding="utf-8", errors="replace", newline="") as lines:
-            for cells in csv.reader(lines):
-                label = cells[0].strip().lower() if len(cells) > 1 else ""
-                if label in ("yes", "pi", "no"):
-                    text = clean(cells[1])
-                    part = "dev" if bucket(text, 10) == 0 else "train"
-                    yield Row(text, "en", part, "purchase-intent", {"purchase": float(label != "no")})
-
-
 def own(path: Path | None = None) -> Iterator[Row]:
-    """Our own hand-written rows: language, labels (comma-separated, ``-`` for none), text. They speak of every intent and of spam."""
+    """Our own hand-written rows: language, labels (comma-separated, ``-`` for none), text. They speak of every intent, the English ones of
+    spam too (there is too little for it in other languages)."""
     path = path or Path(__file__).with_name("own_rows.tsv")
     for line in path.read_text("utf-8").split("\n"):
         if not line.strip() or line.startswith("#"):
@@ -144,6 +134,8 @@ def own(path: Path | None = None) -> Iterator[Row]:
         language, names, text = line.split("\t")
         given = {} if names == "-" else dict.fromkeys(names.split(","), 1.0)
         labels = {name: given.get(name, 0.0) for name in ("complaint", "request", "praise", "purchase", "question", "spam")}
+        if language != "en":
+            del labels["spam"]
         yield Row(text, language, "dev" if bucket(text, 4) == 0 else "train", "own", labels)
 
 

@@ -49,7 +49,7 @@ def train_heads(
     folded: Sequence[str], targets: NDArray[np.float32], weights: NDArray[np.float32], *, bits: int, soft: int, epochs: int, rate: float,
     decay: float, seed: int = 0, size: int = 64,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:  # fmt: skip
-    """Weights (rows, columns) and bias: the first ``soft`` columns are one softmax, the others one sigmoid each.
+    """Weights (rows, columns), averaged over the later epochs, and bias: the first ``soft`` columns are one softmax, the others one sigmoid each.
 
     ``weights`` (texts, columns) is 0 where a label is unknown.
     """
@@ -57,6 +57,7 @@ def train_heads(
     table = Table(bits, targets.shape[1], rate)
     bias = np.zeros(targets.shape[1], dtype=np.float32)
     bias_squares = np.full(targets.shape[1], 1e-2, dtype=np.float32)
+    averaged, kept = np.zeros_like(table.weights), 0
     for epoch in range(epochs):
         table.rate = rate * (1 - 0.8 * epoch / max(1, epochs - 1))
         order = generator.permutation(len(folded))
@@ -70,7 +71,10 @@ def train_heads(
             total = gradient.sum(axis=0)
             bias_squares += total**2
             bias -= 0.3 * rate * total / np.sqrt(bias_squares)
-    return table.weights, bias
+        if epoch >= epochs // 2:
+            averaged += table.weights
+            kept += 1
+    return averaged / kept, bias
 
 
 def _probabilities(logits: NDArray[np.float32], soft: int) -> NDArray[np.float32]:

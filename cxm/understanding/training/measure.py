@@ -16,7 +16,7 @@ from cxm.understanding.model import read
 from cxm.understanding.training import data
 from cxm.understanding.training.data import EMOTIONS, SENTIMENTS, Row
 
-SINGLE = ("spam", "complaint", "request", "praise", "purchase")
+SINGLE = ("spam",)
 _GRID = np.arange(-4.0, 3.0, 0.1)
 
 

@@ -1,4 +1,4 @@
-"""Measures the shipped model on sets that train nothing (their licence forbids it): other people's texts, other domains.
+"""Measures the intents, which no set trains, on other people's texts from other domains.
 
     python -m cxm.understanding.training.outside --data DIR
 
@@ -36,11 +36,22 @@ def suggestions(folder: Path) -> Iterator[tuple[str, bool]]:
                 yield clean(cells[1]).strip('"'), cells[2] == "1"
 
 
+def purchases(folder: Path) -> Iterator[tuple[str, bool]]:
+    """Tweets about a telephone (hasanimran96): wants to buy it or not."""
+    for name in ("AnnotatedData2.csv", "training.csv"):
+        with (folder / "purchase-intent" / name).open(encoding="utf-8", errors="replace", newline="") as lines:
+            for cells in csv.reader(lines):
+                label = cells[0].strip().lower() if len(cells) > 1 else ""
+                if label in ("yes", "pi", "no"):
+                    yield clean(cells[1]), label != "no"
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     folder = parser.parse_args(arguments).data
-    for name, pairs in (("complaint", list(complaints(folder))), ("request", list(suggestions(folder)))):
+    for name, source in (("complaint", complaints), ("request", suggestions), ("purchase", purchases)):
+        pairs = list(source(folder))
         verdicts = assess([text for text, _ in pairs], ["en"] * len(pairs))
         found = np.array([name in verdict.intents for verdict in verdicts])
         wanted = np.array([label for _, label in pairs])

@@ -25,7 +25,7 @@ from cxm.understanding.training import data, language, measure
 from cxm.understanding.training.data import EMOTIONS, SENTIMENTS, Row
 from cxm.understanding.training.linear import quantise, train_heads
 
-COLUMNS = (*SENTIMENTS, *EMOTIONS, "spam", "complaint", "request", "praise", "purchase")
+COLUMNS = (*SENTIMENTS, *EMOTIONS, "spam")
 HEAD_BITS = 18
 #: A language's sentiment is shown when its dev macro-F1 over three classes reaches this (chance is 0.33), an emotion when its dev
 #: F1 does.
@@ -48,15 +48,10 @@ def derive_sentiment(rows: list[Row]) -> None:
 
 
 def derive_absence(rows: list[Row]) -> None:
-    """Few rows speak of intents, so the many others say faintly what they are not: nobody complains in a positive text or praises in
-    a negative one, a neutral one does neither, and ordinary posts are hardly ever spam or about to buy."""
+    """Few rows speak of spam, so the many others say faintly that they are none: ordinary posts hardly ever are."""
     for row in rows:
         if "neutral" in row.labels and row.source != "own":
-            row.weak = {"spam": 0.0, "purchase": 0.0}
-            if not row.labels["negative"]:
-                row.weak["complaint"] = 0.0
-            if not row.labels["positive"]:
-                row.weak["praise"] = 0.0
+            row.weak = {"spam": 0.0}
 
 
 def weight_of(row: Row) -> float:
@@ -80,9 +75,7 @@ def matrices(rows: list[Row]) -> tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 def labelled_rows(folder: Path) -> list[Row]:
-    rows = data.without_leaks(
-        chain(data.umsab(folder), data.afrisenti(folder), data.brighter(folder), data.sms_spam(folder), data.purchase(folder), data.own())
-    )
+    rows = data.without_leaks(chain(data.umsab(folder), data.afrisenti(folder), data.brighter(folder), data.sms_spam(folder), data.own()))
     derive_sentiment(rows)
     derive_absence(rows)
     return rows
@@ -96,7 +89,7 @@ def heads(rows: list[Row]) -> tuple[dict[str, NDArray[Any]], dict[str, Any], dic
     dev = [row for row in rows if row.part == "dev"]
     targets, weights = matrices(seen)
     trained, bias = train_heads(
-        [fold(row.text) for row in seen], targets, weights, bits=HEAD_BITS, soft=len(SENTIMENTS), epochs=6, rate=0.3, decay=1e-4
+        [fold(row.text) for row in seen], targets, weights, bits=HEAD_BITS, soft=len(SENTIMENTS), epochs=7, rate=0.25, decay=1e-4
     )
     table, scale = quantise(trained)
     packed = pack(table)
@@ -110,15 +103,14 @@ def heads(rows: list[Row]) -> tuple[dict[str, NDArray[Any]], dict[str, Any], dic
     thresholds = measure.thresholds(tune, judged(tune), COLUMNS, EMOTIONS)
     figures = measure.figures(dev, judged(dev), COLUMNS, thresholds)
     facts = {"thresholds": thresholds, **measure.decisions(figures, LEAST_SENTIMENT, LEAST_EMOTION)}
-    own = sorted({row.language for row in rows if row.source == "own"})
-    facts["judged"] = {"complaint": own, "request": own, "praise": own, "purchase": ["en"], "spam": own}
+    facts["spam_languages"] = ["en"]
     return arrays, facts, figures
 
 
 def languages(folder: Path, rows: list[Row], steps: int) -> tuple[dict[str, NDArray[Any]], tuple[str, ...], dict[str, Any]]:
     """Arrays, names and figures of the language model."""
     texts = data.without_leaks(chain(data.declaration(folder), data.xed(folder))) + [row for row in rows if row.source != "sms-spam"]
-    train_part = [row for row in texts if row.part == "train" and row.source not in ("own", "purchase-intent")]
+    train_part = [row for row in texts if row.part == "train" and row.source != "own"]
     learnt = language.train(train_part, steps=steps)
     grams, scale = quantise(learnt.grams)
     arrays: dict[str, NDArray[Any]] = {
@@ -128,15 +120,27 @@ def languages(folder: Path, rows: list[Row], steps: int) -> tuple[dict[str, NDAr
     return arrays, learnt.languages, {"texts": len(train_part), "languages": len(learnt.languages)}
 
 
+def stored(path: Path) -> tuple[dict[str, NDArray[Any]], tuple[str, ...], dict[str, Any]]:
+    """The language model that a file already holds, as ``languages`` returns it."""
+    with np.load(path, allow_pickle=False) as arrays:
+        names = tuple(json.loads(arrays["facts"].tobytes())["languages"])
+        return (
+            {name: arrays[name] for name in ("grams", "gram_scale", "outputs", "output_bias", "allowed")},
+            names,
+            {"languages": len(names)},
+        )
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=MODEL_FILE)
+    parser.add_argument("--keep-language", action="store_true", help="train the heads alone; the language model stays as it is")
     parser.add_argument("--steps", type=int, default=5000, help="steps of the language model")
     given = parser.parse_args(arguments)
     rows = labelled_rows(given.data)
     head_arrays, facts, figures = heads(rows)
-    language_arrays, names, language_figures = languages(given.data, rows, given.steps)
+    language_arrays, names, language_figures = stored(given.out) if given.keep_language else languages(given.data, rows, given.steps)
     save(given.out, {"columns": list(COLUMNS), "languages": list(names), **facts}, **head_arrays, **language_arrays)
     figures["language"] = {**language_figures, **measure.language_figures(given.data, given.out)}
     text = json.dumps(figures, indent=1, sort_keys=True, ensure_ascii=False)
