@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -57,6 +58,8 @@ def requires(permission: str) -> Callable[[View], View]:
             return view(request, *arguments, **named)
 
         guarded.permission = permission  # type: ignore[attr-defined]
+        # ninja reads annotations in the wrapper's module, where the view's names mean nothing: they are resolved here.
+        guarded.__signature__ = inspect.signature(view, eval_str=True)  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 
     return decorate

@@ -20,13 +20,12 @@ def wire() -> None:
         return
     connect.register_acceptor(listen.accept)
     govern.register_held_items(outbound.HeldReplies())
-    govern.register_accounts(_account_exists)
+    govern.register_accounts(_unit_of_account)
     _wired = True
 
 
-def _account_exists(organization: UUID, account: UUID) -> bool:
+def _unit_of_account(organization: UUID, account: UUID) -> UUID | None:
     try:
-        connect.account(organization, account)
+        return connect.account(organization, account).unit
     except NotFound:
-        return False
-    return True
+        return None

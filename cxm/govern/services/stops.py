@@ -25,7 +25,7 @@ _LOCK_SPACE = 0x57A9
 #: How long turning a stop on waits for sends that are beginning; they take milliseconds.
 _WAIT = "10s"
 _held: HeldItems | None = None
-_account_exists: Callable[[UUID, UUID], bool] | None = None
+_unit_of_account: Callable[[UUID, UUID], UUID | None] | None = None
 
 
 def register_held_items(provider: HeldItems) -> None:
@@ -34,10 +34,10 @@ def register_held_items(provider: HeldItems) -> None:
     _held = provider
 
 
-def register_accounts(exists: Callable[[UUID, UUID], bool]) -> None:
-    """Say who knows whether an organization has an account (``connect``); called once by ``run``."""
-    global _account_exists
-    _account_exists = exists
+def register_accounts(unit_of: Callable[[UUID, UUID], UUID | None]) -> None:
+    """``unit_of(organization, account)`` is the account's unit, None where there is no such account (``connect``); called once by ``run``."""
+    global _unit_of_account
+    _unit_of_account = unit_of
 
 
 def _keys(organization: UUID) -> list[int]:
@@ -117,29 +117,41 @@ def _wait_for_beginnings(organization: UUID) -> None:
 
 def _scope(actor: Actor, scope: str) -> tuple[str, str]:
     kind, _, target = scope.partition(":")
-    wrong = Invalid(
-        "scope_invalid",
-        "That is not something a stop can cover.",
-        errors=(FieldError("scope", "organization, unit:<id>, account:<id> or kind:<kind>"),),
-    )
-    if kind == "organization" and not target and ":" not in scope:
-        access.require_everywhere(actor, "stops:write")
-        return kind, ""
-    if kind == "kind" and target in STOP_KINDS:
-        access.require_everywhere(actor, "stops:write")
+    if scope == "organization" or (kind == "kind" and target in STOP_KINDS):
+        _may(actor, "stops:write", kind, target)
         return kind, target
     identity = parse_id(target)
     if kind not in ("unit", "account") or identity is None:
-        raise wrong
-    if kind == "unit":
-        if not models.Unit.objects.for_organization(actor.organization).filter(id=identity).exists():
-            raise NotFound("unit")
-        access.require(actor, "stops:write", identity)
-    else:
-        access.require(actor, "stops:write")
-        if _account_exists is not None and not _account_exists(actor.organization, identity):
-            raise NotFound("account")
+        raise Invalid(
+            "scope_invalid",
+            "That is not something a stop can cover.",
+            errors=(FieldError("scope", "organization, unit:<id>, account:<id> or kind:<kind>"),),
+        )
+    _may(actor, "stops:write", kind, str(identity), new=True)
     return kind, str(identity)
+
+
+def _may(actor: Actor, permission: str, kind: str, target: str, *, new: bool = False) -> None:
+    """The right must hold where the stop does: in its unit, or in the whole organization.
+
+    For a ``new`` stop raises NotFound for what is not there; one whose account or unit is gone since can still be lifted by whoever
+    holds the right everywhere.
+    """
+    identity = parse_id(target)
+    unit, known = identity, True
+    if kind == "unit":
+        known = models.Unit.objects.for_organization(actor.organization).filter(id=identity).exists()
+    elif kind == "account" and _unit_of_account is not None and identity is not None:
+        unit = _unit_of_account(actor.organization, identity)
+        known = unit is not None
+    else:
+        unit = None
+    if not known and new:
+        raise NotFound(kind)
+    if known and unit is not None:
+        access.require(actor, permission, unit)
+    else:
+        access.require_everywhere(actor, permission)
 
 
 def stop_of(organization: UUID, stop: UUID) -> Stop:
@@ -161,6 +173,13 @@ def held(organization: UUID, stop: UUID) -> list[HeldItem]:
     return list(_held.list(organization, found)) if _held is not None else []
 
 
+def held_for(actor: Actor, stop: UUID) -> list[HeldItem]:
+    """The same for somebody who may see it: texts of replies are shown only to whom the whole stop concerns."""
+    row = _row(actor.organization, stop)
+    _may(actor, "stops:read", row.kind, row.target)
+    return held(actor.organization, stop)
+
+
 def lift(actor: Actor, stop: UUID, release: Sequence[UUID] | str, seen_until: datetime | None = None) -> Receipt:
     """Lift a stop after review: ``release`` names what goes on (ids, ``all`` or ``none``), the rest of what was seen is cancelled.
 
@@ -177,6 +196,7 @@ def lift(actor: Actor, stop: UUID, release: Sequence[UUID] | str, seen_until: da
         # Exclusive: whoever is just holding something back has committed it, so the review misses nothing.
         _lock("pg_advisory_xact_lock", actor.organization)
         row = _row(actor.organization, stop, lock=True)
+        _may(actor, "stops:write", row.kind, row.target)
         before = as_stop(row)
         items = list(_held.list(actor.organization, before)) if _held is not None else []
         if row.lifted_at is not None and not items:

@@ -1,0 +1,120 @@
+"""/stop: turn one on, see what is on and what it holds, lift it item by item."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from cxm.govern import access
+from cxm.govern.contracts import STOP_KINDS, Stop
+from cxm.govern.doors import page
+from cxm.govern.services import organizations, stops
+from cxm.govern.settings_pages import attempt
+from cxm.kernel.actor import Actor
+from cxm.kernel.clock import format_instant, now, parse_instant
+from cxm.kernel.errors import CxmError
+from cxm.kernel.ids import parse_id
+
+both = require_http_methods(["GET", "POST"])
+
+
+@page("stops:read")
+def moved(request: HttpRequest) -> HttpResponse:
+    """A former address."""
+    return HttpResponseRedirect("/stop")
+
+
+@both
+@page("stops:read")
+def stop_page(request: HttpRequest) -> HttpResponse:
+    """Turn a stop on; stops that are on; the last ones that were lifted."""
+    actor = access.actor_of(request)
+    error = None
+    if request.method == "POST":
+        access.require(actor, "stops:write")
+        reason = request.POST.get("reason", "").replace("\x00", "")[:2000]
+        error = attempt(lambda: stops.stop_on(actor, request.POST.get("scope", "")[:60], reason))
+        if error is None:
+            return HttpResponseRedirect("/stop")
+    named = names(actor)
+    on = [_shown(one, named) | {"held": len(stops.held(actor.organization, one.id))} for one in stops.stops(actor.organization, on=True)]
+    lifted = [_shown(one, named) for one in stops.stops(actor.organization, on=False)[:20]]
+    context: dict[str, Any] = {
+        "on": on,
+        "lifted": lifted,
+        "scopes": _scopes(actor),
+        "may_write": actor.may("stops:write"),
+        "error": error,
+        "form": request.POST,
+    }
+    return render(request, "govern/stop.html", context, status=error.status if error else 200)
+
+
+@both
+@page("stops:read")
+def one_stop_page(request: HttpRequest, stop: UUID) -> HttpResponse:
+    """One stop: what it holds, item by item, and its lifting; afterwards the receipt."""
+    actor = access.actor_of(request)
+    error: CxmError | None = None
+    if request.method == "POST":
+        access.require(actor, "stops:write")
+
+        def act() -> None:
+            release = [one for one in (parse_id(text) for text in request.POST.getlist("release")) if one is not None]
+            stops.lift(actor, stop, release, parse_instant(request.POST.get("seen_until", "")))
+
+        error = attempt(act)
+        if error is None:
+            return HttpResponseRedirect(f"/stop/{stop}")
+    one = stops.stop_of(actor.organization, stop)
+    context = {
+        "stop_one": _shown(one, names(actor)),
+        "items": stops.held_for(actor, stop),
+        "seen_until": format_instant(now()),
+        "receipts": list((one.receipt or {}).get("lifts", [])),
+        "may_write": actor.may("stops:write"),
+        "error": error,
+    }
+    return render(request, "govern/stop_one.html", context, status=error.status if error else 200)
+
+
+def kind_names() -> dict[str, str]:
+    """What a stop of a kind holds, in words."""
+    return {
+        "reply": _("replies"),
+        "post": _("posts"),
+        "campaign": _("campaigns"),
+        "survey": _("surveys"),
+        "ad": _("ads"),
+        "call": _("calls"),
+    }
+
+
+def names(actor: Actor) -> dict[str, str]:
+    """Words for every scope that can be chosen."""
+    found = {"organization": _("Everything")}
+    found |= {
+        f"unit:{unit.id}": _("Unit {name}").format(name=unit.name)
+        for unit in organizations.units(actor.organization)
+        if unit.parent is not None
+    }
+    return found | {f"kind:{kind}": _("All {things}").format(things=kind_names()[kind]) for kind in STOP_KINDS}
+
+
+def _scopes(actor: Actor) -> list[tuple[str, str]]:
+    units = actor.units("stops:write")
+    found = names(actor).items()
+    if units is None:
+        return list(found)
+    return [(scope, name) for scope, name in found if scope.startswith("unit:") and parse_id(scope[5:]) in units]
+
+
+def _shown(stop: Stop, named: dict[str, str]) -> dict[str, Any]:
+    kind, _colon, target = stop.scope.partition(":")
+    name = named.get(stop.scope) or (_("Account {id}").format(id=target[:8]) if kind == "account" else stop.scope)
+    return {"stop": stop, "name": name, "url": f"/stop/{stop.id}"}
