@@ -21,6 +21,12 @@ from cxm.channels.kit.text import clean, one_line
 #: Parts of one message that are looked at; more are a bomb, not a letter.
 PART_LIMIT = 500
 _HEADER_LIMIT = 20_000
+_CONTENT_LIMIT = 4_000
+_WORK_LIMIT = 8_000_000
+_HEAD_LIMIT = 256_000
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_MULTIPART = re.compile(rb"multipart/", re.IGNORECASE)
+_CONTENT_HEADER = re.compile(rb"^content-(?:type|disposition):[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE)
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,900}>")
 _ADDRESS = re.compile(r"[^@\s<>,;:\"()\[\]\x00-\x20]{1,64}@[^@\s<>,;:\"()\x00-\x20]{1,253}")
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s{0,4}=\s{0,4}[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
@@ -77,8 +83,22 @@ else:
 
 
 def read(raw: bytes) -> Letter:
-    """The message in ``raw``. The old, forgiving policy: the newer one raises on headers that strangers do send."""
-    return BytesParser(policy=policy.compat32).parsebytes(raw)
+    """The message in ``raw``. The old, forgiving policy: the newer one raises on headers that strangers do send.
+
+    Raises :class:`ValueError` where reading it would take the library minutes: its work grows with nesting times lines, and with
+    the square of a Content header's length (which is cut).
+    """
+    if len(_MULTIPART.findall(raw)) * raw.count(b"\n") > _WORK_LIMIT:
+        raise ValueError("too many parts within parts")
+    end = _HEAD_END.search(raw)
+    if (end.start() if end else len(raw)) > _HEAD_LIMIT:
+        raise ValueError("more headers than any mail has")
+    return BytesParser(policy=policy.compat32).parsebytes(_CONTENT_HEADER.sub(_shortened, raw))
+
+
+def _shortened(header: re.Match[bytes]) -> bytes:
+    found = header.group()
+    return found if len(found) <= _CONTENT_LIMIT else found[:_CONTENT_LIMIT]
 
 
 def header(letter: Letter, name: str) -> str | None:
