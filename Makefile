@@ -1,0 +1,45 @@
+# Two commands do everything: make run, make test.
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
+BIN := .venv/bin
+PORT ?= 8000
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-test run test check bench soak screenshots lock clean
+
+help: ## List what one can do
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: ## Make the environment, the cxm program and the front end
+	@$(PYTHON) tools/install.py
+
+install-test: ## The same, with what the tests need
+	@$(PYTHON) tools/install.py --test
+
+run: install ## Install, build and start with the demo company; prints URL and sign-in
+	@$(BIN)/cxm serve --demo --data data/demo --port $(PORT)
+
+test: install-test check ## Everything: format, lint, types, contracts, docs, and all tests
+	@$(BIN)/pytest -n 2 --dist loadfile
+
+check: install-test ## Format, lint, types, import contracts, template lint, house rules
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+	@$(BIN)/python tools/house_rules.py
+	@$(BIN)/djlint cxm --lint --quiet --configuration .djlintrc
+
+bench: install-test ## The figures of docs/benchmarks.md, measured on this machine
+	@$(BIN)/python -m bench
+
+soak: install-test ## The long runs: a thousand kills, a million mentions
+	@$(BIN)/pytest -m soak -o addopts="-q --strict-markers --import-mode=importlib -p no:cacheprovider"
+
+screenshots: install-test ## Every page, light and dark, both directions, phone, into .screenshots
+	@$(BIN)/python tools/screenshots.py
+
+lock: ## Write the hash-locked requirements anew (needs uv)
+	@uv pip compile pyproject.toml --generate-hashes --no-emit-index-url --universal --python-version 3.11 -q -o requirements/run.txt
+	@uv pip compile pyproject.toml --extra test --generate-hashes --no-emit-index-url --universal --python-version 3.11 -q -c requirements/run.txt -o requirements/test.txt
+
+clean: ## Forget the environment and everything built
+	@rm -rf .venv node_modules cxm/design/static/built
