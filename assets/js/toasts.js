@@ -15,7 +15,10 @@ function show({ text, word: name, kind = "info", undo, seconds }) {
   if (undo?.startsWith("/")) {
     button.setAttribute("hx-post", undo);
     button.setAttribute("hx-swap", "none");
-    button.addEventListener("click", () => toast.remove());
+    button.setAttribute("hx-target", "body");
+    // Out of sight at once, but in the page until the answer: htmx ignores what is gone.
+    button.addEventListener("click", () => (toast.hidden = true));
+    button.addEventListener("htmx:finally:request", () => toast.remove());
   } else button.remove();
   toast.querySelector("[data-dismiss]").addEventListener("click", () => toast.remove());
   region.append(toast);

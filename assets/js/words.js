@@ -2,6 +2,6 @@
 const source = () => document.getElementById("words");
 
 export function word(name, values = {}) {
-  const pattern = source()?.dataset[name] ?? "";
+  const pattern = source()?.dataset[`w${name[0].toUpperCase()}${name.slice(1)}`] ?? "";
   return pattern.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
 }
