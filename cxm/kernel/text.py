@@ -75,6 +75,7 @@ _SIMPLE = {
     **dict.fromkeys((8217, 8216, 700, 65287), "'"),
     **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},
 }
+_HAS_SIMPLE = re.compile(f"[{''.join(map(chr, _SIMPLE))}]")
 
 
 class Token(NamedTuple):
@@ -160,7 +161,8 @@ def _nfkc(text: str) -> str:
 
 def _compatible(text: str) -> tuple[str, list[int] | None]:
     """NFKC of ``text`` and, where lengths changed, the original offset of each of its characters (and of its end)."""
-    text = text.translate(_SIMPLE)
+    if _HAS_SIMPLE.search(text):
+        text = text.translate(_SIMPLE)
     if unicodedata.is_normalized("NFKC", text) or _nfkc(text) == text:
         return text, None
     out: list[str] = []
@@ -177,13 +179,18 @@ def _unicode(text: str, *, document: bool) -> list[Token]:
     text, offsets = _compatible(text)
     found: list[Token] = []
     position = 0
+    add = found.append
     for match in _WORDS.finditer(text):
         start, end = match.span()
         kind = match.lastgroup
-        if kind == "unspaced":
+        if kind == "word" and end - start <= TOKEN_LIMIT and (folded := _folded(match[0])).isalnum():
+            add(_new((folded[:TOKEN_LIMIT], position, start, end)))
+            position += 1
+        elif kind == "unspaced":
             position = _unspaced(found, match[0], position, start, document)
         elif kind == "emoji":
-            found.extend(Token(piece, position, start, end) for piece in _pictures(match[0], document))
+            for piece in _pictures(match[0], document):
+                add(_new((piece, position, start, end)))
             position += 1
         elif kind == "tag" and not (word := match[0]).isascii() and document:
             position = _tag(found, word, position, start)

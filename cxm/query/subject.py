@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from cxm.kernel.text import Token, fold, tokens
 from cxm.query import limits
@@ -18,6 +17,10 @@ from cxm.query.moments import micros
 
 _LINK = re.compile(r"https?://\S|\bwww\.\w", re.IGNORECASE)
 _URL_PARTS = re.compile(r"[^\W_]+")
+_HOST = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#:@\s]+)", re.IGNORECASE)
+# Exact fields with one value, and with several, each with the mention's key.
+_SINGLE = {name: name for name in ("channel", "account", "country", "location", "unit", "kind", "media_type", "sentiment", "state")}
+_SEVERAL = {"source": "source", "emotion": "emotions", "intent": "intents", "category": "categories", "topic": "topics", "tag": "tags"}
 #: Positions between an author's name and handle, so that no phrase reaches across.
 _GAP = limits.NEAR + limits.PHRASE_WORDS
 
@@ -81,29 +84,30 @@ class Subject:
     def exact(self) -> dict[str, set[str]]:
         """The folded values of each exact field; fields without a value are absent."""
         mention = self.mention
-        found = {
-            "handle": _some(self._author.get("handle"), strip="@"),
-            "account": _some(mention.get("account")) | _some(mention.get("account_id")),
-            "source": _many(mention.get("source")),
-            "site": _sites(mention.get("url")),
-            "lang": _language(mention.get("language")),
-            "emotion": _many(mention.get("emotions")),
-            "intent": _many(mention.get("intents")),
-            "category": _many(mention.get("categories")),
-            "topic": _many(mention.get("topics")),
-            "tag": _many(mention.get("tags"), strip="#"),
-            "is": self._is(),
-            "has": self._has(),
-        }
-        for name in ("channel", "country", "location", "unit", "kind", "media_type", "sentiment", "state"):
-            found[name] = _some(mention.get(name))
+        found: dict[str, set[str]] = {}
+        for name, key in _SINGLE.items():
+            if (value := mention.get(key)) is not None:
+                found[name] = _some(value)
+        for name, key in _SEVERAL.items():
+            if value := mention.get(key):
+                found[name] = _many(value, "#" if name == "tag" else "")
+        if account := mention.get("account_id"):
+            found["account"] = found.get("account", set()) | _some(account)
+        if handle := self._author.get("handle"):
+            found["handle"] = _some(handle, strip="@")
+        if url := mention.get("url"):
+            found["site"] = _sites(url)
+        if language := mention.get("language"):
+            found["lang"] = _language(language)
+        found["is"] = self._is()
+        found["has"] = self._has()
         return {name: values for name, values in found.items() if values}
 
     def _is(self) -> set[str]:
         mention = self.mention
         answers = {
             "reply": mention.get("reply_to"),
-            "question": "question" in (mention.get("intents") or ()),
+            "question": "question" in cast("list[str]", mention.get("intents") or ()),
             "offensive": mention.get("offensive"),
             "spam": mention.get("spam"),
         }
@@ -163,9 +167,7 @@ def _language(tag: str | None) -> set[str]:
 
 def _sites(url: str | None) -> set[str]:
     """The host of an address and the domains it lies in: ``old.reddit.com`` is also ``reddit.com``."""
-    try:
-        host = urlsplit(url or "").hostname or ""
-    except ValueError:
-        return set()
+    found = _HOST.match(url or "")
+    host = found[1] if found else ""
     labels = fold(host).strip(".").split(".")
     return {".".join(labels[at:]) for at in range(max(1, len(labels) - 1))} - {""}

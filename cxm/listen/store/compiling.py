@@ -76,11 +76,11 @@ class Compiler:
         return rough
 
     def _phrase(self, node: ast.Words, where: str) -> Engine:
-        wanted = [(each.position, each.text) for each in match.needed_in(node, where)]
+        wanted: list[str | tuple[int, str]] = [(each.position, each.text) for each in match.needed_in(node, where)]
         if not wanted:
             return Engine.empty_query()
         if len(wanted) == 1:
-            return self._term(f"t_{where}", wanted[0][1])
+            return self._term(f"t_{where}", wanted[0][1])  # pyright: ignore[reportArgumentType]
         return Engine.phrase_query(self._schema, f"t_{where}", wanted)
 
     def _wildcard(self, node: ast.Wildcard, where: str) -> Engine:

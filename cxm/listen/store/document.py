@@ -23,6 +23,10 @@ DIRECT = {"channel": "channel", "kind": "kind", "media_type": "media_type", "sen
 COUNTED = tuple(dict.fromkeys(spec.COUNTABLE.values()))
 #: The version of a tombstone: newer than any.
 TOMBSTONE = 2**62
+_COUNTED_FIELDS = tuple((key, f"c_{key}") for key in COUNTED)
+_NOTHING: tuple[Any, ...] = (None, "", [])
+_TEXT_FIELDS = tuple((where, f"t_{where}") for where in TEXTS)
+_WHOLE_NUMBERS = tuple((name, f"n_{name}") for name in NUMBERS if name != "rating")
 _NESTED = ("author", "engagement")
 _SEPARATOR = "\x1f"
 
@@ -64,13 +68,14 @@ def document(mention: Mention) -> tantivy.Document:
     text = made.add_text
     text("id", mention["id"])
     text("organization", mention["organization"])
-    for where in TEXTS:
+    for where, field in _TEXT_FIELDS:
         if found := subject.tokens(where):
-            _add_tokens(made, f"t_{where}", found)
+            _add_tokens(made, field, found)
     text("x", _SEPARATOR.join(condition(name, v) for name, values in subject.exact.items() if name not in DIRECT for v in values))
-    for key in COUNTED:
-        for value in spec.counted_values(mention, key):
-            text(f"c_{key}", value)
+    for key, field in _COUNTED_FIELDS:
+        if key == "author" or mention.get(key) not in _NOTHING:
+            for value in spec.counted_values(mention, key):
+                text(field, value)
     _add_numbers(made, subject, mention)
     made.add_bytes("json", orjson.dumps(mention))
     return made
@@ -90,14 +95,11 @@ def _add_numbers(made: tantivy.Document, subject: Subject, mention: Mention) -> 
     made.add_integer("published", subject.published)
     made.add_unsigned("tie", spec.tie_key(mention["id"]))
     made.add_integer("engagement", subject.engagement)
-    for name in NUMBERS:
-        value = subject.number(name)
-        if value is None:
-            continue
-        if name == "rating":
-            made.add_float("n_rating", float(value))
-        else:
-            made.add_integer(f"n_{name}", int(value))
+    for name, field in _WHOLE_NUMBERS:
+        if (value := subject.number(name)) is not None:
+            made.add_integer(field, int(value))
+    if (rating := subject.number("rating")) is not None:
+        made.add_float("n_rating", float(rating))
     who = person(mention)
     if who is not None:
         made.add_unsigned("person", int.from_bytes(blake2b(who.encode(), digest_size=8).digest()))

@@ -82,7 +82,7 @@ class Reader:
         return self._count(self.compile(ask))
 
     def _count(self, query: Engine) -> int:
-        return self._searcher.search(query, 1, count=True, order_by_field="tie").count
+        return self._searcher.search(query, 1, count=True, order_by_field="tie").count  # pyright: ignore[reportAttributeAccessIssue]
 
     def page(self, ask: Ask, sort: str, limit: int, cursor: str | None, *, highlight: bool, counting: bool = True) -> Page:
         """A page and the count of all."""
@@ -93,7 +93,7 @@ class Reader:
             offset = start.value if start else 0
             found = self._searcher.search(query, limit + 1, count=counting, offset=offset)
             addresses = [address for _, address in found.hits[:limit]]
-            count = found.count or 0
+            count = found.count or 0  # pyright: ignore[reportAttributeAccessIssue]
             if len(found.hits) > limit and offset + limit < spec.RELEVANCE_DEPTH:
                 following = spec.Cursor(offset + limit)
         else:
@@ -123,7 +123,9 @@ class Reader:
         order = Order.Asc if ascending else Order.Desc
         hits = self._searcher.search(query, wanted, count=False, order_by_field=field, order=order).hits
         ties = self._searcher.fast_field_values("tie", [address for _, address in hits])
-        more = [(value, tie, address) for (value, address), tie in zip(hits, ties, strict=True)]
+        more: list[tuple[int, int, tantivy.DocAddress]] = [
+            (value, int(tie or 0), address) for (value, address), tie in zip(hits, ties, strict=True)
+        ]
         if len(more) == wanted:  # the last value may have more equals than came along
             last = more[-1][0]
             more = [each for each in more if each[0] != last]
