@@ -9,3 +9,7 @@ class LoveConfig(AppConfig):
     name = "cxm.love"
     label = "love"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Subscribe to what happens elsewhere."""
+        from cxm.love import subscribers  # noqa: F401 - importing subscribes

@@ -42,6 +42,7 @@ class Conversation(OrganizationModel):
     author = models.JSONField(default=dict)
     profile_id = models.UUIDField(null=True)
     thread = models.TextField(null=True)
+    thread_key = models.UUIDField(null=True)  # account and thread, for what we said there ourselves
     kind = models.CharField(max_length=10)
     state = models.CharField(max_length=10)
     assignee = models.UUIDField(null=True)
@@ -56,6 +57,7 @@ class Conversation(OrganizationModel):
     first_answer_due = models.DateTimeField(null=True)
     first_answered_at = models.DateTimeField(null=True)
     answer_due = models.DateTimeField(null=True)
+    due_order = models.DateTimeField()  # answer_due, or the far future: what "due soonest" sorts by
     resolution_due = models.DateTimeField(null=True)
     snoozed_until = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
@@ -71,10 +73,9 @@ class Conversation(OrganizationModel):
             models.Index(fields=["organization_id", "-last_at", "-id"], name="love_conversation_newest"),
             models.Index(fields=["organization_id", "state", "-last_at", "-id"], name="love_conversation_state"),
             models.Index(fields=["organization_id", "assignee", "-last_at", "-id"], name="love_conversation_assignee"),
-            models.Index(
-                fields=["organization_id", "answer_due", "id"], name="love_conversation_due", condition=Q(answer_due__isnull=False)
-            ),
+            models.Index(fields=["organization_id", "due_order", "id"], name="love_conversation_due", condition=~Q(state="closed")),
             models.Index(fields=["organization_id", "profile_id"], name="love_conversation_profile"),
+            models.Index(fields=["organization_id", "thread_key"], name="love_conversation_thread", condition=Q(thread_key__isnull=False)),
             models.Index(fields=["organization_id", "case"], name="love_conversation_case", condition=Q(case__isnull=False)),
             models.Index(
                 fields=["organization_id", "state", "assignee", "unit_id", "answer_due"],

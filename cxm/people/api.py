@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from cxm.kernel.actor import Actor
-from cxm.people import selectors, services
 from cxm.people import resolve as resolving
+from cxm.people import selectors, services
 from cxm.people.contracts import IdentityClaim, ProfileView, TimelineEntry, TimelineSource
 from cxm.platform.paging import Page
 

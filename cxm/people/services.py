@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import FieldError, Invalid, NotAllowed, NotFound
 from cxm.kernel.text import fold, normalise
@@ -42,7 +43,7 @@ def merge(actor: Actor, profiles: Sequence[UUID], reason: str) -> UUID:
         oldest, *newer = sorted(rows.values(), key=lambda row: (row.created_at, row.id))
         for row in newer:
             joining.join(actor.organization, into=oldest, source=row, kind="hand", reason=why, by=actor.name)
-        _audit(actor, "profile.merged", oldest.id, {"merged": [str(row.id) for row in newer], "reason": why})
+        _audit(actor, "profile.merged", oldest.id, {"merged": [str(row.id) for row in newer]})
         realtime.tell(actor.organization, "people", f"profile:{oldest.id}", *(f"profile:{row.id}" for row in newer))
     return oldest.id
 
@@ -58,7 +59,7 @@ def unlink(actor: Actor, profile: UUID, identity: UUID, reason: str) -> UUID:
         if row is None:
             raise NotFound("identity")
         target = joining.part(actor.organization, row, reason=why, by=actor.name)
-        _audit(actor, "profile.parted", current.id, {"identity": str(identity), "profile": str(target), "reason": why})
+        _audit(actor, "profile.parted", current.id, {"identity": str(identity), "profile": str(target)})
         realtime.tell(actor.organization, "people", f"profile:{current.id}", f"profile:{target}")
     return target
 
@@ -111,6 +112,4 @@ def _fitting(path: str, text: str, limit: int) -> str:
 
 
 def _audit(actor: Actor, action: str, subject: UUID, detail: dict[str, object]) -> None:
-    from cxm.govern import api as govern
-
     govern.record(actor, action, f"profile:{subject}", detail)

@@ -1,0 +1,40 @@
+"""The door of love: the inbox and what is done in it."""
+
+from __future__ import annotations
+
+from cxm.love.selectors.detail import PersonTimeline, conversation, conversation_row
+from cxm.love.selectors.inbox import case, cases, conversations, counts, neighbours, next_one, notifications, waiting_count
+from cxm.love.services.answers import reply, take_back
+from cxm.love.services.cases import create as create_case
+from cxm.love.services.cases import link as link_case
+from cxm.love.services.cases import resolve as resolve_case
+from cxm.love.services.cases import unlink as unlink_case
+from cxm.love.services.handling import assign, close, look, note, reopen, save_draft, snooze, tag
+
+__all__ = [
+    "PersonTimeline",
+    "assign",
+    "case",
+    "cases",
+    "close",
+    "conversation",
+    "conversation_row",
+    "conversations",
+    "counts",
+    "create_case",
+    "link_case",
+    "look",
+    "neighbours",
+    "next_one",
+    "note",
+    "notifications",
+    "reopen",
+    "reply",
+    "resolve_case",
+    "save_draft",
+    "snooze",
+    "tag",
+    "take_back",
+    "unlink_case",
+    "waiting_count",
+]

@@ -1,0 +1,215 @@
+"""What crosses the door of love."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+#: States of a conversation: open (our turn), waiting (theirs), snoozed, closed.
+STATES = ("open", "waiting", "snoozed", "closed")
+KINDS = ("private", "public")
+
+
+@dataclass(frozen=True, slots=True)
+class InboxFilter:
+    """Which conversations a list shows; what is None or empty does not narrow.
+
+    ``assignee``: ``me``, ``nobody``, ``mine_or_nobody``, or a member's id. ``late``: only those whose answer is overdue.
+    ``sort``: ``newest`` (last mention first) or ``due`` (what is due soonest first).
+    """
+
+    states: frozenset[str] = frozenset()
+    assignee: str | UUID | None = None
+    queue: str | None = None
+    channels: frozenset[str] = frozenset()
+    accounts: frozenset[UUID] = frozenset()
+    languages: frozenset[str] = frozenset()
+    kind: str | None = None
+    unit: UUID | None = None
+    tag: str | None = None
+    case: UUID | None = None
+    profile: UUID | None = None
+    late: bool = False
+    sort: str = "newest"
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationView:
+    """A conversation as lists show it. ``author`` and ``last_mention`` are JSON as in the public interface.
+
+    ``answer_due`` is the clock that runs now (None: nothing waits); ``unread``: newer than this member has seen.
+    """
+
+    id: UUID
+    channel: str
+    account: str
+    account_id: UUID
+    unit: UUID
+    author: Mapping[str, Any]
+    profile: UUID | None
+    kind: str
+    state: str
+    assignee: UUID | None
+    queue: str | None
+    case: UUID | None
+    tags: tuple[str, ...]
+    subject: str
+    language: str
+    opened_at: datetime
+    last_at: datetime
+    first_answer_due: datetime | None
+    first_answered_at: datetime | None
+    answer_due: datetime | None
+    resolution_due: datetime | None
+    snoozed_until: datetime | None
+    closed_at: datetime | None
+    close_reason: str | None
+    version: int
+    last_mention: Mapping[str, Any] | None
+    unread: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What a mention said before it was edited, and until when."""
+
+    text: str | None
+    title: str | None
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
+class MentionItem:
+    """One mention in its place: public JSON, whose it is, whether it was edited or deleted (then it has no words)."""
+
+    at: datetime
+    id: UUID
+    mention: Mapping[str, Any]
+    ours: bool
+    waiting: bool
+    edited: bool
+    deleted_at: datetime | None
+    history: tuple[Former, ...] = ()
+    shape: str = "mention"
+
+
+@dataclass(frozen=True, slots=True)
+class NoteItem:
+    """What a member wrote to us. ``mentions``: members it names."""
+
+    at: datetime
+    id: UUID
+    text: str
+    by: str
+    member: UUID | None
+    mentions: tuple[UUID, ...]
+    shape: str = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class LineItem:
+    """A quiet line: ``what`` (assigned, closed, reopened, snoozed, woken, tagged, linked, unlinked), ``detail`` plain values."""
+
+    at: datetime
+    id: UUID
+    what: str
+    detail: Mapping[str, Any]
+    by: str
+    shape: str = "line"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyItem:
+    """A reply of ours that is not (yet) a mention: waiting, queued, failed, unknown, held, cancelled."""
+
+    at: datetime
+    id: UUID
+    state: str
+    text: str
+    private: bool
+    by: str
+    undo_until: datetime | None
+    detail: str
+    shape: str = "reply"
+
+
+Item = MentionItem | NoteItem | LineItem | ReplyItem
+
+
+@dataclass(frozen=True, slots=True)
+class DraftView:
+    """What a member has begun to write here."""
+
+    text: str
+    visibility: str
+    in_reply_to: UUID | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationDetail:
+    """One conversation: ``items`` oldest first (mentions, notes, lines, replies that are not out), ``earlier``: there is more before.
+
+    ``receipts``: delivery (delivered, read, failed) of our replies by their id.
+    """
+
+    conversation: ConversationView
+    items: tuple[Item, ...]
+    earlier: bool
+    draft: DraftView | None = None
+    receipts: Mapping[UUID, str | None] = field(default_factory=dict[UUID, "str | None"])
+
+    @property
+    def mentions(self) -> tuple[MentionItem, ...]:
+        """The mentions alone, oldest first."""
+        return tuple(item for item in self.items if isinstance(item, MentionItem))
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many conversations that are not closed: ``open`` (our turn), of those mine, nobody's, late; theirs; snoozed."""
+
+    open: int
+    mine: int
+    nobody: int
+    late: int
+    waiting: int
+    snoozed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The conversations above and below one in a list."""
+
+    previous: UUID | None
+    next: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseView:
+    """A matter to be settled. ``state``: open, resolved."""
+
+    id: UUID
+    title: str
+    state: str
+    opened_at: datetime
+    opened_by: str
+    resolution_due: datetime | None
+    resolved_at: datetime | None
+    conversations: tuple[UUID, ...]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationView:
+    """Somebody should look: ``what`` is named (in a note) or assigned."""
+
+    id: UUID
+    conversation: UUID
+    what: str
+    by: str
+    at: datetime
+    read_at: datetime | None

@@ -1,0 +1,326 @@
+"""REST of love: conversations, replies, cases."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db import transaction
+from django.http import HttpRequest
+from ninja import Query, Status
+from pydantic import BaseModel, ConfigDict, Field
+
+from cxm.govern import api as govern
+from cxm.kernel.ids import parse_id
+from cxm.love import api as love
+from cxm.love.contracts import InboxFilter
+from cxm.love.selectors import shapes
+
+router = govern.router(tags=["conversations"])
+ROUTES = [("", router)]
+
+
+class ConversationOut(BaseModel):
+    """A conversation. ``state``: open (our turn), waiting (theirs), snoozed, closed. ``author`` and ``last_mention`` as everywhere."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: UUID
+    channel: str
+    account: str
+    account_id: UUID
+    unit: UUID
+    author: dict[str, Any]
+    kind: Literal["private", "public"]
+    state: Literal["open", "waiting", "snoozed", "closed"]
+    assignee: UUID | None
+    queue: str | None
+    case: UUID | None
+    tags: list[str]
+    subject: str
+    language: str
+    opened_at: str
+    last_at: str
+    first_answer_due: str | None
+    first_answered_at: str | None
+    answer_due: str | None
+    resolution_due: str | None
+    snoozed_until: str | None
+    closed_at: str | None
+    close_reason: str | None
+    version: int
+    last_mention: dict[str, Any] | None
+
+
+class ConversationWhole(ConversationOut):
+    """A conversation with its newest 200 mentions, oldest first; ``before`` (a mention's id, or null) asks for the ones before."""
+
+    mentions: list[dict[str, Any]]
+    notes: list[dict[str, Any]]
+    before: UUID | None
+
+
+class ConversationList(BaseModel):
+    """One page."""
+
+    items: list[ConversationOut]
+    next: str | None
+
+
+class ListQuery(BaseModel):
+    """Filters; several values of one are separated by commas. ``assignee``: an id, me, nobody or mine_or_nobody."""
+
+    state: str = ""
+    assignee: str = ""
+    queue: str | None = None
+    channel: str = ""
+    language: str = ""
+    account: UUID | None = None
+    kind: str | None = None
+    unit: UUID | None = None
+    tag: str | None = None
+    case: UUID | None = None
+    profile: UUID | None = None
+    late: bool = False
+    sort: str = "newest"
+    cursor: str | None = None
+    limit: int | None = None
+
+
+class NoteIn(govern.Body):
+    """A note for ourselves; “@name” tells a member."""
+
+    text: str
+
+
+class NoteOut(BaseModel):
+    """The note that was written."""
+
+    id: UUID
+
+
+class AssignIn(govern.Body):
+    """A member's id, ``me``, or null for nobody."""
+
+    member: UUID | Literal["me"] | None
+
+
+class SnoozeIn(govern.Body):
+    """Until when (with a zone), within a year."""
+
+    until: datetime
+
+
+class TagsIn(govern.Body):
+    """Tags to put on and to take off."""
+
+    add: list[str] = Field(default_factory=list, max_length=50)
+    remove: list[str] = Field(default_factory=list, max_length=500)
+
+
+class CloseIn(govern.Body):
+    """Why: answered, no_answer_needed, handed_over, expired, unreachable, or in your own words."""
+
+    reason: str = ""
+
+
+class ReplyIn(govern.Body):
+    """An answer. ``visibility`` is the conversation's own unless given; ``media``: ``{url}`` or uploaded ids."""
+
+    text: str = ""
+    visibility: Literal["private", "public"] | None = None
+    in_reply_to: UUID | None = None
+    media: list[dict[str, Any] | str] = Field(default_factory=list, max_length=10)
+    undo_seconds: int = 0
+
+
+class Accepted(BaseModel):
+    """Taken in. ``state``: waiting (undo), queued or held."""
+
+    id: UUID
+    state: str
+
+
+@router.get("/conversations", response=ConversationList, summary="The inbox")
+@govern.requires("conversations:read")
+def list_conversations(request: HttpRequest, query: Query[ListQuery]) -> Any:
+    """Newest first (or due soonest), in the units you may read."""
+    found = love.conversations(govern.actor_of(request), _wanted(query), query.cursor, query.limit)
+    return {"items": [shapes.conversation_json(view) for view in found.items], "next": found.next}
+
+
+@router.get("/conversations/{conversation}", response=ConversationWhole, summary="One conversation")
+@govern.requires("conversations:read")
+def get_conversation(request: HttpRequest, conversation: UUID, before: str | None = None) -> Any:
+    """Its newest 200 mentions, oldest first; ``before`` (a mention's id, or an instant) for the ones before."""
+    return shapes.detail_json(love.conversation(govern.actor_of(request), conversation, before))
+
+
+@router.post("/conversations/{conversation}/notes", response={201: NoteOut}, summary="Write a note")
+@govern.requires("conversations:note")
+def write_note(request: HttpRequest, conversation: UUID, body: NoteIn) -> Any:
+    """Seen by members alone."""
+    return Status(201, {"id": love.note(govern.actor_of(request), conversation, body.text)})
+
+
+@router.post("/conversations/{conversation}/assign", response=ConversationOut, summary="Assign")
+@govern.requires("conversations:manage")
+def assign(request: HttpRequest, conversation: UUID, body: AssignIn) -> Any:
+    """Give it to a member, or to nobody."""
+    actor = govern.actor_of(request)
+    love.assign(actor, conversation, actor.member if body.member == "me" else body.member)
+    return _one(request, conversation)
+
+
+@router.post("/conversations/{conversation}/snooze", response=ConversationOut, summary="Snooze")
+@govern.requires("conversations:manage")
+def snooze(request: HttpRequest, conversation: UUID, body: SnoozeIn) -> Any:
+    """Out of sight until then, or until they write."""
+    love.snooze(govern.actor_of(request), conversation, body.until)
+    return _one(request, conversation)
+
+
+@router.post("/conversations/{conversation}/tags", response=ConversationOut, summary="Tag")
+@govern.requires("conversations:manage")
+def tag(request: HttpRequest, conversation: UUID, body: TagsIn) -> Any:
+    """Put tags on, take tags off."""
+    love.tag(govern.actor_of(request), conversation, body.add, body.remove)
+    return _one(request, conversation)
+
+
+@router.post("/conversations/{conversation}/close", response=ConversationOut, summary="Close")
+@govern.requires("conversations:manage")
+def close(request: HttpRequest, conversation: UUID, body: CloseIn) -> Any:
+    """What still waits for an answer gets its end state by the reason."""
+    love.close(govern.actor_of(request), conversation, body.reason)
+    return _one(request, conversation)
+
+
+@router.post("/conversations/{conversation}/reopen", response=ConversationOut, summary="Reopen")
+@govern.requires("conversations:manage")
+def reopen(request: HttpRequest, conversation: UUID) -> Any:
+    """Take it up again; 409 where a newer conversation with them is open."""
+    love.reopen(govern.actor_of(request), conversation)
+    return _one(request, conversation)
+
+
+@router.post("/conversations/{conversation}/replies", response={202: Accepted}, summary="Answer")
+@govern.requires("conversations:reply")
+def reply(request: HttpRequest, conversation: UUID, body: ReplyIn) -> Any:
+    """Taken in, not yet sent: look at ``GET /replies/{id}``."""
+    media = [{"id": entry} if isinstance(entry, str) else entry for entry in body.media]
+    made = love.reply(
+        govern.actor_of(request),
+        conversation,
+        body.text,
+        visibility=body.visibility,
+        in_reply_to=body.in_reply_to,
+        media=media,
+        undo_seconds=body.undo_seconds,
+    )
+    return Status(202, {"id": made.id, "state": made.state})
+
+
+class CaseIn(govern.Body):
+    """A matter, over at least one conversation."""
+
+    title: str
+    conversations: list[UUID] = Field(min_length=1, max_length=500)
+
+
+class CaseChange(govern.Body):
+    """``state``: open or resolved; conversations to put under it and to take out."""
+
+    state: Literal["open", "resolved"] | None = None
+    add: list[UUID] = Field(default_factory=list, max_length=500)
+    remove: list[UUID] = Field(default_factory=list, max_length=500)
+
+
+class CaseOut(BaseModel):
+    """A case with those of its conversations you may read."""
+
+    id: UUID
+    title: str
+    state: str
+    opened_at: str
+    opened_by: str
+    resolution_due: str | None
+    resolved_at: str | None
+    conversations: list[UUID]
+
+
+class CaseList(BaseModel):
+    """One page."""
+
+    items: list[CaseOut]
+    next: str | None
+
+
+@router.get("/cases", response=CaseList, summary="Cases")
+@govern.requires("conversations:read")
+def list_cases(request: HttpRequest, state: str | None = None, cursor: str | None = None, limit: int | None = None) -> Any:
+    """Newest first."""
+    found = love.cases(govern.actor_of(request), state, cursor, limit)
+    return {"items": [shapes.case_json(view) for view in found.items], "next": found.next}
+
+
+@router.post("/cases", response={201: CaseOut}, summary="Open a case")
+@govern.requires("conversations:manage")
+def create_case(request: HttpRequest, body: CaseIn) -> Any:
+    """Over the conversations named."""
+    actor = govern.actor_of(request)
+    return Status(201, shapes.case_json(love.case(actor, love.create_case(actor, body.title, body.conversations))))
+
+
+@router.get("/cases/{case}", response=CaseOut, summary="One case")
+@govern.requires("conversations:read")
+def get_case(request: HttpRequest, case: UUID) -> Any:
+    """A case."""
+    return shapes.case_json(love.case(govern.actor_of(request), case))
+
+
+@router.patch("/cases/{case}", response=CaseOut, summary="Change a case")
+@govern.requires("conversations:manage")
+def change_case(request: HttpRequest, case: UUID, body: CaseChange) -> Any:
+    """Resolve it, take it up again, link conversations."""
+    actor = govern.actor_of(request)
+    with transaction.atomic():
+        love.case(actor, case)
+        for key in body.add:
+            love.link_case(actor, case, key)
+        for key in body.remove:
+            love.unlink_case(actor, case, key)
+        if body.state is not None:
+            love.resolve_case(actor, case, resolved=body.state == "resolved")
+    return shapes.case_json(love.case(actor, case))
+
+
+def _one(request: HttpRequest, conversation: UUID) -> dict[str, Any]:
+    return shapes.conversation_json(love.conversation_row(govern.actor_of(request), conversation))
+
+
+def _wanted(query: ListQuery) -> InboxFilter:
+    return InboxFilter(
+        states=_several(query.state),
+        assignee=_assignee(query.assignee),
+        queue=query.queue,
+        channels=_several(query.channel),
+        accounts=frozenset({query.account}) if query.account else frozenset(),
+        languages=_several(query.language),
+        kind=query.kind,
+        unit=query.unit,
+        tag=query.tag,
+        case=query.case,
+        profile=query.profile,
+        late=query.late,
+        sort=query.sort,
+    )
+
+
+def _several(text: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in text.split(",") if part.strip())
+
+
+def _assignee(text: str) -> str | UUID | None:
+    return parse_id(text) or text or None

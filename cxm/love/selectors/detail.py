@@ -1,0 +1,151 @@
+"""One conversation, whole: mentions, notes, quiet lines and what is on its way out, in one order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from cxm.kernel.actor import Actor
+from cxm.kernel.clock import parse_instant
+from cxm.kernel.errors import NotFound
+from cxm.kernel.ids import parse_id
+from cxm.love.contracts import ConversationDetail, ConversationView, DraftView, Item, LineItem, NoteItem, ReplyItem
+from cxm.love.models import Conversation, Draft, Entry, EventLine, Note
+from cxm.love.selectors import inbox, shapes
+from cxm.outbound import api as outbound
+from cxm.outbound.contracts import Reply
+from cxm.people.contracts import IdentityView, TimelineEntry
+
+PAGE = 200
+
+
+def conversation(actor: Actor, key: UUID, before: str | None = None) -> ConversationDetail:
+    """The newest 200 mentions, oldest first, and everything else of their time.
+
+    ``before``: a mention's id, or an instant; then the 200 before it. Raises NotFound, Invalid (``before`` is neither).
+    """
+    row = _row(actor, key)
+    entries, earlier = _page(row, before)
+    since = entries[0].published_at if earlier and entries else None
+    until = _until(row, before)
+    replies = outbound.replies(actor.organization, row.id)
+    items: list[Item] = [shapes.mention_item(entry) for entry in entries]
+    items += _ours(row, since, until)
+    if before is None:
+        items += _on_the_way(row, replies)
+    items.sort(key=lambda item: item.at)  # stable: mentions of one instant keep the provider's order
+    return ConversationDetail(
+        conversation=shapes.views(actor.organization, [row], actor.member)[0],
+        items=tuple(items),
+        earlier=earlier,
+        draft=_draft(actor, row),
+        receipts={reply.id: reply.delivery for reply in replies},
+    )
+
+
+def conversation_row(actor: Actor, key: UUID) -> ConversationView:
+    """One conversation as lists show it. Raises NotFound."""
+    return shapes.views(actor.organization, [_row(actor, key)], actor.member)[0]
+
+
+def _row(actor: Actor, key: UUID) -> Conversation:
+    row = inbox.readable(actor).filter(id=key).first()
+    if row is None:
+        raise NotFound("conversation")
+    return row
+
+
+def _page(row: Conversation, before: str | None) -> tuple[list[Entry], bool]:
+    entries: QuerySet[Entry] = Entry.objects.for_organization(row.organization_id).filter(conversation=row)
+    if before:
+        entries = entries.filter(_earlier_than(row, before))
+    found = list(entries.order_by("-published_at", "-provider_order", "-id")[: PAGE + 1])
+    return found[:PAGE][::-1], len(found) > PAGE
+
+
+def _earlier_than(row: Conversation, before: str) -> Q:
+    mention = parse_id(before)
+    if mention is None:
+        return Q(published_at__lt=parse_instant(before))
+    entry = _entry(row, mention)
+    at, order = entry.published_at, entry.provider_order
+    return Q(published_at__lt=at) | Q(published_at=at, provider_order__lt=order) | Q(published_at=at, provider_order=order, id__lt=entry.id)
+
+
+def _entry(row: Conversation, mention: UUID) -> Entry:
+    entry = Entry.objects.for_organization(row.organization_id).filter(conversation=row, mention_id=mention).first()
+    if entry is None:
+        raise NotFound("mention")
+    return entry
+
+
+def _until(row: Conversation, before: str | None) -> datetime | None:
+    if not before:
+        return None
+    mention = parse_id(before)
+    return parse_instant(before) if mention is None else _entry(row, mention).published_at
+
+
+def _ours(row: Conversation, since: datetime | None, until: datetime | None) -> list[Item]:
+    """Notes and lines of the time shown; the first page's reach to the beginning where there is nothing earlier."""
+    span: dict[str, Any] = {key: value for key, value in {"at__gte": since, "at__lt": until}.items() if value is not None}
+    notes = Note.objects.for_organization(row.organization_id).filter(conversation=row, **span).order_by("at", "id")
+    lines = EventLine.objects.for_organization(row.organization_id).filter(conversation=row, **span).order_by("at", "id")
+    written: list[Item] = [NoteItem(note.at, note.id, note.text, note.by, note.member, tuple(note.mentions)) for note in notes]
+    return written + [LineItem(line.at, line.id, line.what, line.detail, line.by) for line in lines]
+
+
+def _on_the_way(row: Conversation, replies: Sequence[Reply]) -> list[Item]:
+    """Replies that are no mention yet; one that was sent is, as soon as listen heard it."""
+    sent = [str(reply.id) for reply in replies if reply.state == "sent"]
+    heard: set[str] = set()
+    if sent:
+        ours = Entry.objects.for_organization(row.organization_id).filter(conversation=row, ours=True, mention__reply__in=sent)
+        heard = set(ours.values_list("mention__reply", flat=True))
+    return [
+        ReplyItem(reply.created_at, reply.id, reply.state, reply.text, reply.private, reply.created_by_name, reply.undo_until, reply.detail)
+        for reply in replies
+        if str(reply.id) not in heard
+    ]
+
+
+def _draft(actor: Actor, row: Conversation) -> DraftView | None:
+    if actor.member is None:
+        return None
+    draft = Draft.objects.for_organization(actor.organization).filter(conversation=row, member=actor.member).first()
+    return DraftView(draft.text, draft.visibility, draft.in_reply_to, draft.at) if draft else None
+
+
+class PersonTimeline:
+    """What love knows of a person: every mention in their conversations. ``people`` asks it for its timeline."""
+
+    def entries(
+        self,
+        organization: UUID,
+        identities: Sequence[IdentityView],
+        *,
+        before: tuple[datetime, UUID] | None,
+        limit: int,
+        units: frozenset[UUID] | None,
+    ) -> list[TimelineEntry]:
+        """See :class:`cxm.people.contracts.TimelineSource`."""
+        if not identities:
+            return []
+        rows = Conversation.objects.for_organization(organization).filter(profile_id=identities[0].profile)
+        if units is not None:
+            rows = rows.filter(unit_id__in=units)
+        found = Entry.objects.for_organization(organization).filter(conversation__in=rows)
+        if before is not None:
+            found = found.filter(Q(published_at__lt=before[0]) | Q(published_at=before[0], mention_id__lt=before[1]))
+        return [_told(entry) for entry in found.order_by("-published_at", "-mention_id")[:limit]]
+
+
+def _told(entry: Entry) -> TimelineEntry:
+    key = str(entry.conversation_id)  # type: ignore[attr-defined]
+    return TimelineEntry(
+        entry.published_at, "mention", entry.mention_id, {"conversation": key, "ours": entry.ours, "mention": shapes.public(entry)}
+    )

@@ -1,0 +1,1 @@
+"""Writes of love, a file for each kind of verb."""

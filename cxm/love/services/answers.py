@@ -1,0 +1,146 @@
+"""Replies: what we want to say goes to outbound with everything the channel needs; what was said answers what waited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from cxm.kernel.actor import Actor
+from cxm.kernel.clock import now
+from cxm.kernel.errors import Conflict, FieldError, Invalid, NotFound
+from cxm.kernel.text import normalise
+from cxm.love.models import Answer, Conversation, Draft, Entry
+from cxm.love.services import rows
+from cxm.love.services.states import answered
+from cxm.outbound import api as outbound
+from cxm.outbound.contracts import NewIntent, Reply
+
+_VISIBILITIES = ("private", "public")
+_MEDIA_LIMIT = 10
+#: The longest answer any channel takes is shorter; this one only keeps the database from strangers' patience.
+_TEXT_LIMIT = 100_000
+
+
+def reply(
+    actor: Actor,
+    conversation: UUID,
+    text: str,
+    *,
+    visibility: str | None = None,
+    in_reply_to: UUID | None = None,
+    media: Sequence[Mapping[str, Any]] = (),
+    undo_seconds: int = 0,
+) -> Reply:
+    """Answer. ``visibility`` is the conversation's own unless given; ``in_reply_to`` their newest mention that may be answered.
+
+    Raises NotFound (the conversation, or a mention that is not in it), NotAllowed, Invalid (what the channel does not take),
+    Conflict (the mention was deleted, or a machine wrote it).
+    """
+    if visibility is not None and visibility not in _VISIBILITIES:
+        raise Invalid(
+            "visibility_invalid",
+            "“visibility” is neither private nor public.",
+            "Say one of them.",
+            errors=(FieldError("visibility", "private or public"),),
+        )
+    if len(media) > _MEDIA_LIMIT:
+        raise Invalid(
+            "media_too_many", f"More than {_MEDIA_LIMIT} files.", "Send fewer.", errors=(FieldError("media", f"at most {_MEDIA_LIMIT}"),)
+        )
+    if len(text) > _TEXT_LIMIT:
+        raise Invalid(
+            "text_too_long",
+            f"Longer than {_TEXT_LIMIT} characters.",
+            "Shorten it.",
+            errors=(FieldError("text", f"at most {_TEXT_LIMIT} characters"),),
+        )
+    with transaction.atomic():
+        row = rows.locked(actor, conversation, "conversations:reply")
+        target = _target(row, in_reply_to)
+        private = (visibility or row.kind) == "private"
+        proposed = outbound.propose(actor, _intent(row, target, normalise(text), private=private, media=media, undo_seconds=undo_seconds))
+        Answer.objects.add(
+            actor.organization,
+            id=proposed.id,
+            conversation=row,
+            mention_id=target.mention_id if target else None,
+            by=actor.name,
+            at=now(),
+            state=proposed.state,
+        )
+        if actor.member is not None:
+            Draft.objects.for_organization(actor.organization).filter(conversation=row, member=actor.member).delete()
+        rows.tell(row)
+    return proposed
+
+
+def _target(row: Conversation, wanted: UUID | None) -> Entry | None:
+    entries = Entry.objects.for_organization(row.organization_id).filter(conversation=row)
+    if wanted is not None:
+        entry = entries.filter(mention_id=wanted).first()
+        if entry is None:
+            raise NotFound("mention")
+        if entry.deleted_at is not None:
+            raise Conflict(
+                "mention_deleted", "They took back what you are answering.", "Answer another message of theirs, or close the conversation."
+            )
+        if entry.mention.get("automatic"):
+            raise Conflict("mention_automatic", "A machine wrote that; answering it could go round for ever.", "Answer a person's message.")
+        return entry
+    open_to_answer = entries.filter(ours=False, deleted_at=None).exclude(mention__automatic=True)
+    return open_to_answer.order_by("-published_at", "-provider_order", "-id").first()
+
+
+def _intent(
+    row: Conversation, target: Entry | None, text: str, *, private: bool, media: Sequence[Mapping[str, Any]], undo_seconds: int
+) -> NewIntent:
+    data: Mapping[str, Any] = target.mention if target else {}
+    return NewIntent(
+        account=row.account_id,
+        unit=row.unit_id,
+        text=text,
+        private=private,
+        conversation=row.id,
+        in_reply_to_mention=target.mention_id if target else None,
+        in_reply_to_native=data.get("native_id"),
+        thread=data.get("thread") or row.thread,
+        to=row.author_id or None,
+        title=data.get("title") or row.subject or None,
+        media=[dict(entry) for entry in media],
+        context=data.get("context") or {},
+        undo_seconds=undo_seconds,
+        last_heard_at=target.published_at if target else None,
+    )
+
+
+def take_back(actor: Actor, answer: UUID) -> Reply:
+    """Cancel a reply while it waits. Raises NotFound, NotAllowed, Conflict (too late)."""
+    with transaction.atomic():
+        known = Answer.objects.for_organization(actor.organization).filter(id=answer).first()
+        if known is None:
+            raise NotFound("reply")
+        rows.locked(actor, known.conversation_id, "conversations:reply")  # type: ignore[attr-defined]
+        return outbound.take_back(actor, answer)
+
+
+def settled(organization: UUID, intent: UUID, state: str) -> None:
+    """A reply reached ``state``; once sent, what it answers and what waited before that is answered."""
+    with transaction.atomic():
+        known = Answer.objects.for_organization(organization).filter(id=intent).first()
+        if known is None:
+            return
+        row = Conversation.objects.for_organization(organization).select_for_update().get(id=known.conversation_id)  # type: ignore[attr-defined]
+        known.state = state
+        first = state == "sent" and known.settled_at is None
+        if first:
+            known.settled_at = now()
+        known.save(update_fields=["state", "settled_at"])
+        if not first:
+            rows.tell(row)
+            return
+        entry = Entry.objects.for_organization(organization).filter(mention_id=known.mention_id).first() if known.mention_id else None
+        answered(row, entry)
+        rows.keep(row, "answered", known.by)

@@ -1,0 +1,172 @@
+"""What members do with a conversation: assign, note, snooze, tag, close, reopen, draft, look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from cxm.kernel.actor import Actor, system
+from cxm.kernel.clock import format_instant, now
+from cxm.kernel.errors import Conflict, FieldError, Invalid, NotFound
+from cxm.kernel.text import normalise
+from cxm.love.clocks import promise
+from cxm.love.models import Conversation, Draft, Note, Notification, Seen
+from cxm.love.services import members, rows, states
+from cxm.love.tasks import wake
+
+NOTE_LIMIT = 20_000
+_TAG_LIMIT, _TAGS = 60, 50
+_REASON_LIMIT = 200
+_SNOOZE_LIMIT = timedelta(days=366)
+_MANAGE = "conversations:manage"
+
+
+def assign(actor: Actor, conversation: UUID, member: UUID | None) -> None:
+    """Give it to ``member``, or to nobody. Raises NotFound, NotAllowed."""
+    with transaction.atomic():
+        row = rows.locked(actor, conversation, _MANAGE)
+        if member is not None:
+            members.working(actor.organization, member)
+        if row.assignee == member:
+            return
+        row.assignee = member
+        rows.line(row, "assigned", actor.name, member=str(member) if member else None)
+        if member is not None:
+            members.notify(row, [member], "assigned", actor.name, but=actor.member)
+        rows.keep(row, "assigned", actor.name)
+
+
+def note(actor: Actor, conversation: UUID, text: str) -> UUID:
+    """Write a note for ourselves; members named by “@name” are told. Returns its id. Raises NotFound, NotAllowed, Invalid."""
+    kept = rows.fitting("text", text, NOTE_LIMIT)
+    with transaction.atomic():
+        row = rows.locked(actor, conversation, "conversations:note")
+        named = members.named_in(actor.organization, kept)
+        made = Note.objects.add(
+            actor.organization, conversation=row, text=kept, by=actor.name, member=actor.member, at=now(), mentions=named
+        )
+        members.notify(row, named, "named", actor.name, but=actor.member)
+        rows.keep(row, "noted", actor.name)
+    return made.id
+
+
+def snooze(actor: Actor, conversation: UUID, until: datetime) -> None:
+    """Out of sight until ``until`` (or until they write); then it is our turn again. Raises Invalid, Conflict (it is closed)."""
+    if until.tzinfo is None or not now() < until <= now() + _SNOOZE_LIMIT:
+        raise Invalid(
+            "until_invalid",
+            "“until” is not within the coming year.",
+            "Give a time to come, with its zone.",
+            errors=(FieldError("until", "within the coming year"),),
+        )
+    with transaction.atomic():
+        row = rows.locked(actor, conversation, _MANAGE)
+        if row.state == "closed":
+            raise Conflict("conversation_closed", "It is closed.", "Reopen it first.")
+        row.state, row.snoozed_until = "snoozed", until
+        rows.line(row, "snoozed", actor.name, until=format_instant(until))
+        wake.defer(schedule_at=until, organization=str(actor.organization), conversation=str(row.id))
+        rows.keep(row, "snoozed", actor.name)
+
+
+def wake_up(organization: UUID, conversation: UUID) -> None:
+    """The end of a snooze, unless it was ended or moved in the meantime."""
+    with transaction.atomic():
+        row = Conversation.objects.for_organization(organization).select_for_update().filter(id=conversation, state="snoozed").first()
+        if row is None or row.snoozed_until is None or row.snoozed_until > now():
+            return
+        row.state, row.snoozed_until = "open", None
+        rows.line(row, "woken", system(organization).name)
+        rows.keep(row, "woken", system(organization).name)
+
+
+def tag(actor: Actor, conversation: UUID, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+    """Put tags on it and take others off. Raises NotFound, NotAllowed, Invalid."""
+    wanted = [rows.fitting("add", text, _TAG_LIMIT) for text in add]
+    with transaction.atomic():
+        row = rows.locked(actor, conversation, _MANAGE)
+        gone = {normalise(text).strip() for text in remove}
+        kept = list(dict.fromkeys([name for name in row.tags if name not in gone] + [name for name in wanted if name not in gone]))
+        if len(kept) > _TAGS:
+            raise Invalid(
+                "tags_too_many", f"More than {_TAGS} tags.", "Take some off.", errors=(FieldError("add", f"at most {_TAGS} in all"),)
+            )
+        if kept == row.tags:
+            return
+        rows.line(
+            row,
+            "tagged",
+            actor.name,
+            add=[name for name in kept if name not in row.tags],
+            remove=[name for name in row.tags if name not in kept],
+        )
+        row.tags = kept
+        rows.keep(row, "tagged", actor.name)
+
+
+def close(actor: Actor, conversation: UUID, reason: str = "") -> None:
+    """Done with it. What still waits gets ``reason`` as its state where it is one (answered, no_answer_needed, handed_over,
+    expired, unreachable), else no_answer_needed; the reason is kept as said. Closing twice changes nothing."""
+    why = rows.fitting("reason", reason, _REASON_LIMIT) if reason.strip() else "no_answer_needed"
+    with transaction.atomic():
+        row = rows.locked(actor, conversation, _MANAGE)
+        if row.state == "closed":
+            return
+        waiting = rows.waiting_entries(row)
+        states.end(actor, waiting, why if why in states.ENDINGS else "no_answer_needed")
+        row.state, row.snoozed_until, row.answer_due = "closed", None, None
+        row.closed_at, row.close_reason = now(), why
+        rows.line(row, "closed", actor.name, reason=why)
+        rows.keep(row, "closed", actor.name)
+
+
+def reopen(actor: Actor, conversation: UUID) -> None:
+    """Take it up again by hand. Raises Conflict where a newer conversation with them is open already."""
+    with transaction.atomic():
+        row = rows.locked(actor, conversation, _MANAGE)
+        if row.state != "closed":
+            return
+        if Conversation.objects.for_organization(actor.organization).filter(key=row.key).exclude(state="closed").exists():
+            raise Conflict("newer_open", "A newer conversation with them is open.", "Go on in that one.")
+        row.state, row.closed_at, row.close_reason = "open", None, None
+        row.resolution_due = promise(actor.organization).resolution_due(now())
+        rows.line(row, "reopened", actor.name)
+        rows.keep(row, "reopened", actor.name)
+
+
+def save_draft(actor: Actor, conversation: UUID, text: str, *, visibility: str = "private", in_reply_to: UUID | None = None) -> None:
+    """Keep what the acting member has begun to write; an empty text forgets it. Nobody else is told."""
+    with transaction.atomic():
+        row = rows.locked(actor, conversation, "conversations:reply")
+        if actor.member is None:
+            raise NotFound("member")
+        drafts = Draft.objects.for_organization(actor.organization).filter(conversation=row, member=actor.member)
+        if not text.strip():
+            drafts.delete()
+            return
+        values = {
+            "text": normalise(text)[:100_000],
+            "visibility": "public" if visibility == "public" else "private",
+            "in_reply_to": in_reply_to,
+            "at": now(),
+        }
+        if not drafts.update(**values):
+            Draft.objects.add(actor.organization, conversation=row, member=actor.member, **values)
+
+
+def look(actor: Actor, conversation: UUID) -> None:
+    """The acting member has seen it up to now; its notifications for them are read."""
+    if actor.member is None:
+        return
+    with transaction.atomic():
+        row = rows.judged(
+            actor, Conversation.objects.for_organization(actor.organization).filter(id=conversation).first(), "conversations:read"
+        )
+        seen = [Seen(organization_id=actor.organization, conversation=row, member=actor.member, at=now())]
+        Seen.objects.add_all(seen, update_conflicts=True, unique_fields=["organization_id", "member", "conversation"], update_fields=["at"])
+        Notification.objects.for_organization(actor.organization).filter(member=actor.member, conversation=row, read_at=None).update(
+            read_at=now()
+        )

@@ -1,0 +1,52 @@
+"""Every mention ends in a known state: what love decides is told to listen, which owns it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from cxm.kernel.actor import Actor, system
+from cxm.kernel.clock import now
+from cxm.listen import api as listen
+from cxm.love.models import Conversation, Entry
+from cxm.love.services.rows import waiting_entries
+
+#: States a mention can end in by closing its conversation; any other reason counts as “no answer needed”.
+ENDINGS = ("answered", "no_answer_needed", "handed_over", "expired", "unreachable")
+
+
+def end(actor: Actor, entries: Sequence[Entry], state: str) -> None:
+    """Give the mentions of ``entries`` their final state, here at once and in the mention store by listen."""
+    if not entries:
+        return
+    for entry in entries:
+        entry.waiting = False
+        entry.mention["state"] = state
+    Entry.everywhere.bulk_update(entries, ["waiting", "mention"])  # everywhere: rows of one organization, already read within it
+    tell_listen(actor, [entry.mention_id for entry in entries], state)
+
+
+def tell_listen(actor: Actor, mentions: Sequence[UUID], state: str) -> None:
+    """The mention store follows; the system says so, since the right to answer implies it."""
+    listen.set_state(system(actor.organization, actor.name), mentions, state)
+
+
+def answered(row: Conversation, upto: Entry | None) -> None:
+    """Our answer is out: the mention it answers and those that waited before it are answered; later ones still wait.
+
+    ``upto`` None: everything that waits. The caller holds the row's lock and saves it.
+    """
+    waiting = waiting_entries(row)
+    last = _place(upto) if upto is not None else None
+    done = [entry for entry in waiting if last is None or _place(entry) <= last]
+    end(system(row.organization_id), done, "answered")
+    if row.first_answered_at is None:
+        row.first_answered_at = now()
+    if len(done) == len(waiting):
+        row.answer_due = None
+        if row.state in ("open", "snoozed"):
+            row.state, row.snoozed_until = "waiting", None
+
+
+def _place(entry: Entry) -> tuple[object, ...]:
+    return entry.published_at, entry.provider_order, entry.id

@@ -1,0 +1,41 @@
+"""What love does when something happened elsewhere. Each handler runs once for each event, in a transaction of its own."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from cxm.listen.events import MentionsChanged, MentionsDeleted, MentionsHeard
+from cxm.love.services import answers, intake, rewrites
+from cxm.outbound.events import IntentChanged
+from cxm.people.events import IdentitiesMoved
+from cxm.platform import events
+
+
+@events.on(MentionsHeard)
+def on_mentions_heard(event: MentionsHeard) -> None:
+    """Open and continue conversations."""
+    intake.heard(event.organization, event.mentions)
+
+
+@events.on(MentionsChanged)
+def on_mentions_changed(event: MentionsChanged) -> None:
+    """Edits and decisions reach the conversation."""
+    rewrites.changed(event.organization, event.mentions, whole=event.whole)
+
+
+@events.on(MentionsDeleted)
+def on_mentions_deleted(event: MentionsDeleted) -> None:
+    """The place stays, the words go."""
+    rewrites.deleted(event.organization, [UUID(key) for key in event.ids], event.at)
+
+
+@events.on(IntentChanged)
+def on_intent_changed(event: IntentChanged) -> None:
+    """A reply that is out answers what it was written for."""
+    answers.settled(event.organization, event.intent, event.state)
+
+
+@events.on(IdentitiesMoved)
+def on_identities_moved(event: IdentitiesMoved) -> None:
+    """Conversations follow their author's profile."""
+    rewrites.moved(event.organization, event.profile, event.source, event.identities)
