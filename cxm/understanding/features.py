@@ -223,6 +223,8 @@ def score(batch: Batch, packed: NDArray[np.uint64], columns: int) -> NDArray[np.
     cuts = np.repeat(batch.starts[:-1] * SLOTS, pieces) + within * _PIECE
     lanes = np.empty((len(cuts), packed.shape[1] * 8), dtype=np.int32)
     lanes[:, 0::2] = np.add.reduceat(gathered & _EVEN, cuts, axis=0).view("<u2")
-    lanes[:, 1::2] = np.add.reduceat((gathered >> np.uint64(8)) & _EVEN, cuts, axis=0).view("<u2")
+    gathered >>= np.uint64(8)
+    gathered &= _EVEN
+    lanes[:, 1::2] = np.add.reduceat(gathered, cuts, axis=0).view("<u2")
     sums = np.add.reduceat(lanes[:, :columns], first, axis=0) - 128 * sizes[:, None]
     return sums.astype(np.float32) / np.sqrt(np.maximum(batch.counts, 1)).astype(np.float32)[:, None]

@@ -63,7 +63,7 @@ def train_heads(
         order = generator.permutation(len(folded))
         for begin in range(0, len(order), size):
             chosen = order[begin : begin + size]
-            batch = featurise([folded[index] for index in chosen])
+            batch = featurise([folded[int(index)] for index in chosen])
             at = rows(batch, bits)
             logits = forward(batch, at, table.weights) + bias
             gradient = (_probabilities(logits, soft) - targets[chosen]) * weights[chosen]
@@ -74,11 +74,11 @@ def train_heads(
         if epoch >= epochs // 2:
             averaged += table.weights
             kept += 1
-    return averaged / kept, bias
+    return averaged / np.float32(kept), bias
 
 
 def _probabilities(logits: NDArray[np.float32], soft: int) -> NDArray[np.float32]:
-    result = 1 / (1 + np.exp(-np.clip(logits, -20, 20)))
+    result = np.float32(1) / (np.float32(1) + np.exp(-np.clip(logits, np.float32(-20), np.float32(20))))
     result[:, :soft] = softmax(logits[:, :soft])
     return result
 

@@ -42,7 +42,7 @@ def thresholds(rows: Sequence[Row], scores: NDArray[np.float32], columns: Sequen
         sources = np.array([rows[index].source for index in known])
         masks = [sources == source for source in sorted(set(sources.tolist()))]
         masks = [mask for mask in masks if wanted[mask].sum() >= 5]
-        results = [np.mean([f1(column[mask] > limit, wanted[mask]) for mask in masks]) if masks else 0.0 for limit in _GRID]
+        results = [float(np.mean([f1(column[mask] > limit, wanted[mask]) for mask in masks])) if masks else 0.0 for limit in _GRID]
         chosen[name] = round(float(_GRID[int(np.argmax(results))]), 2) if masks else 0.0
     return chosen
 
