@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from cxm.channels.contracts import AuthExpired, ConnectorError, Outgoing, Polled
 from cxm.channels.email import outgoing as letters
 from cxm.channels.kit.mail.imap import Head, Mailbox, Server
 from cxm.channels.kit.mail.smtp import Outbox
+from cxm.kernel import clock
 
 BATCH = 50
 #: Mails larger than this are read in part (their text comes first); providers refuse them anyway.
@@ -39,7 +41,8 @@ class Stream:
         box = await asyncio.to_thread(_connected, session)
         try:
             while True:
-                batch = await asyncio.to_thread(_batch, box, session, cursor)
+                # A stream outlives the moment its session was made at.
+                batch = await asyncio.to_thread(_batch, box, replace(session, now=clock.now()), cursor)
                 cursor = batch.cursor
                 yield batch
                 if not batch.more:

@@ -147,10 +147,12 @@ def _tag(writer: _Writer, name: str, attributes: str, closing: bool) -> None:
 
 def _break(writer: _Writer, name: str, attributes: str, closing: bool) -> None:
     writer.end_line()
+    if name == "blockquote" and closing:
+        writer.depth = max(0, writer.depth - 1)
     if name in _PARAGRAPHS:
         writer.blank()
-    if name == "blockquote":
-        writer.depth = max(0, writer.depth - 1) if closing else min(_QUOTE_DEPTH, writer.depth + 1)
+    if name == "blockquote" and not closing:
+        writer.depth = min(_QUOTE_DEPTH, writer.depth + 1)
     elif name == "li" and not closing:
         writer.say("- ")
     elif name in ("div", "hr") and not closing and not writer.marked and not writer.depth and _QUOTE_MARK.search(attributes):

@@ -17,6 +17,8 @@ _WROTE = (
 )
 # Some languages put the name after the verb: “Am … schrieb Ann <ann@…>:”.
 _WROTE_LINE = re.compile(rf"(?:{_WROTE})(?:\s[^:]{{1,120}}|\W{{0,6}})[:：]$", re.IGNORECASE)
+_ADDRESS = re.compile(r"<[^<>\s]{1,200}@[^<>\s]{1,200}>")
+_TIME = re.compile(r"\d{1,2}[:.h時]\d{2}")
 _TIME_OR_ADDRESS = re.compile(r"@|\d{1,2}[:.h時]\d{2}")
 _STARTS = re.compile(
     r"(?:on|am|le|il|el|em|op|den|dne|dnia|den|pe|în|la|a|tirsdag|on|w dniu|в|у|在|於|\d{1,4}[./年-]|<?[\w.+-]{1,64}@|.{0,80}<[^<>\s]{3,200}@)",
@@ -40,7 +42,8 @@ _SENT = re.compile(
     r"отправлено|дата|发送时间|寄件日期|送信日時|보낸 날짜|تاريخ|נשלח|tarih|to|an|à|para|subject|betreff|objet|asunto|oggetto|onderwerp)\s?\*?\s?[:：]",
     re.IGNORECASE,
 )
-_SIGNATURE = re.compile(r"^-- ?$")
+#: Lines after dashes that lost their blank, at most: more is no signature.
+_SIGNATURE_LINES = 8
 _SENT_FROM = re.compile(
     r"^\s{0,4}(?:sent (?:from|via) (?:my |mail|outlook|yahoo|proton|the )|get outlook for |von meinem .{1,40} gesendet|gesendet (?:von|mit) |"
     r"envoyé (?:de|depuis) |enviado (?:desde|do|de) (?:mi|meu|o) |inviato da(?:l mio)? |verstuurd vanaf |verzonden (?:vanaf|met) |"
@@ -110,8 +113,7 @@ def _heading(lines: list[str], number: int) -> str | None:
 
 def _is_wrote(lines: list[str], number: int) -> bool:
     """“On Monday Ann <ann@x> wrote:”, on one line or broken over up to three."""
-    if not _STARTS.match(lines[number].strip()):
-        return False
+    known = _STARTS.match(lines[number].strip()) is not None
     joined = ""
     for line in lines[number : number + 3]:
         if not line.strip() or _is_quote(line):
@@ -119,8 +121,12 @@ def _is_wrote(lines: list[str], number: int) -> bool:
         joined = f"{joined} {line.strip()}".strip()
         if len(joined) > 500:
             return False
-        if joined[-1] in ":：" and _WROTE_LINE.search(joined[-180:]) and _HAS_DATE_OR_ADDRESS.search(joined):
+        if joined[-1] not in ":：":
+            continue
+        if known and _WROTE_LINE.search(joined[-180:]) and _HAS_DATE_OR_ADDRESS.search(joined):
             return True
+        # In any other language: an address and a time of day, and a colon at the end.
+        return _ADDRESS.search(joined) is not None and _TIME.search(joined) is not None
     return False
 
 
@@ -140,9 +146,13 @@ def _unmarked(lines: list[str], number: int) -> bool:
     return bool(following) and not any(_is_quote(line) for line in following)
 
 
+def _ends_like_a_signature(lines: list[str], number: int) -> bool:
+    return not lines[number - 1].strip() and len(lines) - number - 1 <= _SIGNATURE_LINES
+
+
 def _unsigned(lines: list[str]) -> tuple[list[str], str | None]:
     for number, line in enumerate(lines):
-        if number and _SIGNATURE.match(line):
+        if number and (line == "-- " or (line == "--" and _ends_like_a_signature(lines, number))):
             return lines[:number], "\n".join(lines[number + 1 :]).strip() or None
     end = len(lines)
     while end and not lines[end - 1].strip():
