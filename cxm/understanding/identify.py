@@ -13,13 +13,12 @@ from cxm.understanding.model import Model
 
 #: Fewer letters than this name no language where neither the script nor a hint decides.
 LEAST_LETTERS = 8
-#: Taken off the logit of a rare language when the text is short; fades to nothing at ``RARE_LETTERS`` letters.
-RARE_PENALTY = 4.0
-RARE_LETTERS = 120
+#: A model's ``leaning`` to frequent languages fades to nothing at this many letters.
+LEANING_LETTERS = 120
 #: Added to the logit of a language that the channel hints at.
 HINT_BONUS = 2.0
 #: The best language must hold at least this share of the probability.
-LEAST_SHARE = 0.5
+LEAST_SHARE = 0.6
 
 _BLOCK = 16
 _HAN, _KANA = SCRIPTS.index("Han"), SCRIPTS.index("Kana")
@@ -50,8 +49,8 @@ def identify(model: Model, batch: Batch, hints: Sequence[str | None]) -> list[st
     japanese = (counts[:, _KANA] > 0) & (counts[:, _KANA] * 8 >= counts[:, _HAN])
     scripts[japanese & np.isin(scripts, (_HAN, _KANA))] = _KANA
     values = logits(model, batch, scripts)
-    fade = RARE_PENALTY * np.clip(1 - letters / RARE_LETTERS, 0, 1).astype(np.float32)
-    values -= fade[:, None] * model.rare[None, :]
+    fade = np.clip(1 - letters / LEANING_LETTERS, 0, 1).astype(np.float32)
+    values += fade[:, None] * model.leaning[None, :]
     hinted = _lean(model, values, hints)
     best = values.argmax(axis=1)
     share = 1 / np.exp(values - values.max(axis=1, keepdims=True)).sum(axis=1)

@@ -46,6 +46,9 @@ _COMMON = (
 #: Languages people write most on the net; any other needs a longer text and a clearer margin before its name is said.
 COMMON: frozenset[str] = frozenset(_COMMON.split())
 
+#: The languages of most posts: where a short text leaves several open, these are likelier before a word is read.
+FREQUENT: frozenset[str] = frozenset(("ar", "de", "en", "es", "fr", "hi", "id", "it", "nl", "pt", "ru", "tr"))
+
 _STARTS = np.array([first for first, _, _ in _RANGES], dtype=np.uint32)
 _ENDS = np.array([last for _, last, _ in _RANGES], dtype=np.uint32)
 _IDS = np.array([SCRIPTS.index(script) for _, _, script in _RANGES], dtype=np.int64)

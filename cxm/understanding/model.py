@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxm.understanding.features import pack
-from cxm.understanding.languages import COMMON
+from cxm.understanding.languages import COMMON, FREQUENT
 
 MODEL_FILE = Path(__file__).parent / "models" / "fast.npz"
 
@@ -24,7 +24,8 @@ class Model:
     ``heads`` (rows, columns) with ``head_scale`` and ``head_bias`` per column, named by ``columns``; ``grams`` (rows, width) with
     ``gram_scale`` is the language model's input side, ``outputs`` (width, languages) and ``output_bias`` its output
     side; ``allowed`` (scripts, languages) says which languages are written in which script. ``facts`` is what training decided:
-    thresholds and the languages each head may judge. Both tables are packed (``features.pack``).
+    thresholds and the languages each head may judge. ``leaning`` is what a language's logit gains or loses in the shortest text (the
+    frequent gain, the rare lose). Both tables are packed (``features.pack``).
     """
 
     columns: tuple[str, ...]
@@ -38,7 +39,7 @@ class Model:
     allowed: NDArray[np.bool_]
     languages: tuple[str, ...]
     places: dict[str, int]
-    rare: NDArray[np.bool_]
+    leaning: NDArray[np.float32]
     facts: dict[str, Any]
 
     @property
@@ -79,7 +80,7 @@ def read(path: Path) -> Model:
             allowed=stored["allowed"].astype(np.bool_),
             languages=languages,
             places={tag: place for place, tag in enumerate(languages)},
-            rare=np.array([tag not in COMMON for tag in languages], dtype=np.bool_),
+            leaning=np.array([1.5 * (tag in FREQUENT) - 4.0 * (tag not in COMMON) for tag in languages], dtype=np.float32),
             facts=facts,
         )
 

@@ -42,8 +42,8 @@ SENTIMENT = {
            ("È stata una vergogna, che delusione", "negative"), ("Adoro questa canzone, grazie mille", "positive")],
     "ar": [("أكره هذا الهاتف، البطارية سيئة جدا", "negative"), ("يوم جميل جدا، أنا سعيد الحمد لله", "positive"),
            ("أسوأ تجربة في حياتي، شيء محزن", "negative"), ("أحب هذه الأغنية كثيرا، رائعة", "positive")],
-    "zh": [("这个手机太垃圾了，电池很差，气死我了", "negative"), ("今天真开心，太好看了，喜欢", "positive"),
-           ("服务态度恶劣，非常生气", "negative"), ("好吃，很满意，谢谢老板", "positive")],
+    "hi": [("मुझे बहुत गुस्सा आ रहा है, यह बहुत बुरा हुआ", "negative"), ("आज मैं बहुत खुश हूँ, यह मेरे लिए शानदार दिन है", "positive"),
+           ("मुझे डर लग रहा है और मैं बहुत दुखी हूँ", "negative"), ("इस खुशखबरी से पूरा परिवार बहुत खुश है", "positive")],
 }  # fmt: skip
 
 INTENTS = [

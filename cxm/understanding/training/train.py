@@ -29,7 +29,7 @@ COLUMNS = (*SENTIMENTS, *EMOTIONS, "spam")
 HEAD_BITS = 18
 #: A language's sentiment is shown when its dev macro-F1 over three classes reaches this (chance is 0.33), an emotion when its dev
 #: F1 does.
-LEAST_SENTIMENT = 0.45
+LEAST_SENTIMENT = 0.5
 LEAST_EMOTION = 0.4
 #: Weight of a label that only follows from another.
 WEAK = 0.1
