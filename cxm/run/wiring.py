@@ -8,7 +8,9 @@ from cxm.connect import api as connect
 from cxm.govern import api as govern
 from cxm.kernel.errors import NotFound
 from cxm.listen import api as listen
+from cxm.love import api as love
 from cxm.outbound import api as outbound
+from cxm.people import api as people
 
 _wired = False
 
@@ -21,6 +23,7 @@ def wire() -> None:
     connect.register_acceptor(listen.accept)
     govern.register_held_items(outbound.HeldReplies())
     govern.register_accounts(_unit_of_account)
+    people.register_timeline(love.PersonTimeline())
     _wired = True
 
 
