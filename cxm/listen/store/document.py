@@ -112,7 +112,7 @@ def tombstone(organization: str, mention_id: str, at: str) -> tantivy.Document:
     made.add_text("tombstone", organization)
     made.add_integer("version", TOMBSTONE)
     made.add_unsigned("tie", spec.tie_key(mention_id))
-    made.add_bytes("json", orjson.dumps({"id": mention_id, "organization": organization, "deleted_at": at}))
+    made.add_bytes("json", orjson.dumps({"id": mention_id, "organization": organization, "tombstone": True, "deleted_at": at}))
     return made
 
 

@@ -153,13 +153,11 @@ class Reader:
         query = all_of([Engine.term_set_query(self._schema, "id", list(ids)), owner])
         return [address for _, address in self._searcher.search(query, len(ids), count=False).hits]
 
-    def versions(self, ids: Collection[str]) -> dict[int, int]:
-        """The version known of each id, tombstones included, by tie key."""
+    def holding(self, ids: Collection[str]) -> list[Mention]:
+        """Whatever is held under these ids, whosoever: mentions, and tombstones (with ``deleted_at``). For writing only."""
         query = Engine.term_set_query(self._schema, "id", list(ids))
-        addresses = [address for _, address in self._searcher.search(query, max(1, len(ids)), count=False).hits]
-        ties = self._searcher.fast_field_values("tie", addresses)
-        versions = self._searcher.fast_field_values("version", addresses)
-        return {int(tie or 0): int(version or 0) for tie, version in zip(ties, versions, strict=True)}
+        hits = self._searcher.search(query, max(1, len(ids)), count=False).hits
+        return [self.load(address) for address in sorted((hit[1] for hit in hits), key=lambda each: (each.segment_ord, each.doc))]
 
     # --- counts ------------------------------------------------------------------------------------------------------
 

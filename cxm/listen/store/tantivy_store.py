@@ -8,6 +8,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -45,6 +46,15 @@ def _damaged(path: Path, error: BaseException) -> NotNow:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What an id stands for: a mention, or a tombstone (None)."""
+
+    owner: str
+    version: int
+    mention: Mention | None
+
+
 class TantivyStore:
     """See :class:`~cxm.listen.store.port.MentionStore`.
 
@@ -58,7 +68,7 @@ class TantivyStore:
         self._lock = threading.RLock()
         self._held: IO[str] | None = None
         self._writer: tantivy.IndexWriter | None = None
-        self._pending: dict[str, tuple[int, Mention | None]] = {}
+        self._pending: dict[str, _Held] = {}
         self._schema = schema()
         if writable:
             path.mkdir(parents=True, exist_ok=True)
@@ -140,33 +150,31 @@ class TantivyStore:
             self._writer = self._change(lambda: self._index.writer(_HEAP, 1))
         return self._writer
 
-    def _known(self, ids: Collection[str]) -> dict[str, int]:
-        """The newest version known of each id, committed or not."""
-        committed = self._engine(lambda: self._reader().versions(ids)) if ids else {}
-        found: dict[str, int] = {}
-        for each in ids:
-            if each in self._pending:
-                found[each] = self._pending[each][0]
-            elif (version := committed.get(spec.tie_key(each))) is not None:
-                found[each] = version
+    def _current(self, ids: Collection[str]) -> dict[str, _Held]:
+        """What is held under each id, committed or not."""
+        asked = [each for each in ids if each not in self._pending]
+        found = {each: self._pending[each] for each in ids if each in self._pending}
+        if asked:
+            for each in self._engine(lambda: self._reader().holding(asked)):
+                gone = each.get("tombstone") is True
+                found[each["id"]] = _Held(each["organization"], TOMBSTONE if gone else each["version"], None if gone else each)
         return found
 
     def write(self, organization: UUID | str, mentions: Sequence[Mention]) -> Written:
         owner = str(organization)
         with self._lock:
             writer = self._writing()
-            known = self._known({mention["id"] for mention in mentions})
+            current = self._current({mention["id"] for mention in mentions})
             stale: list[str] = []
             for mention in mentions:
-                last = known.get(mention["id"])
-                if last is not None and last >= mention["version"]:
+                held = current.get(mention["id"])
+                if held is not None and (held.version >= mention["version"] or held.owner != owner):
                     stale.append(mention["id"])
                     continue
-                self._put(writer, mention | {"organization": owner}, fresh=last is None)
-                known[mention["id"]] = mention["version"]
+                current[mention["id"]] = self._put(writer, mention | {"organization": owner}, fresh=held is None)
         return Written(len(mentions) - len(stale), tuple(stale))
 
-    def _put(self, writer: tantivy.IndexWriter, mention: Mention, *, fresh: bool) -> None:
+    def _put(self, writer: tantivy.IndexWriter, mention: Mention, *, fresh: bool) -> _Held:
         made = document(mention)
 
         def put() -> None:
@@ -175,53 +183,43 @@ class TantivyStore:
             writer.add_document(made)
 
         self._change(put)
-        self._pending[mention["id"]] = (mention["version"], mention)
+        held = self._pending[mention["id"]] = _Held(mention["organization"], mention["version"], mention)
+        return held
 
     def rewrite(self, organization: UUID | str, changes: Sequence[Change]) -> Written:
         owner = str(organization)
         with self._lock:
             writer = self._writing()
-            ids = {change.id for change in changes}
-            known = self._known(ids)
-            current = self.get(owner, [each for each in ids if each not in self._pending])
+            current = self._current({change.id for change in changes})
             stale: list[str] = []
             missing: list[str] = []
             for change in changes:
-                waiting = self._pending.get(change.id)
-                mention = waiting[1] if waiting else current.get(change.id)
-                if known.get(change.id, -1) >= change.version:
-                    stale.append(change.id)
-                elif mention is None or mention["organization"] != owner:
+                held = current.get(change.id)
+                if held is None or held.owner != owner:
                     missing.append(change.id)
+                elif held.mention is None or held.version >= change.version:
+                    stale.append(change.id)
                 else:
-                    self._put(writer, changed(mention, change), fresh=False)
-                    known[change.id] = change.version
+                    current[change.id] = self._put(writer, changed(held.mention, change), fresh=False)
         return Written(len(changes) - len(stale) - len(missing), tuple(stale), tuple(missing))
 
     def delete(self, organization: UUID | str, ids: Collection[str], at: datetime | None = None) -> int:
         owner = str(organization)
         moment = clock.format_instant(at or clock.now())
-        held = 0
+        gone = 0
         with self._lock:
             writer = self._writing()
-            known = self._known(ids)
-            current = self.get(owner, ids)
+            current = self._current(set(ids))
             for each in set(ids):
-                if known.get(each) == TOMBSTONE or not self._ours(owner, each, known, current):
+                held = current.get(each)
+                if held is not None and (held.owner != owner or held.mention is None):
                     continue
-                held += each in known
+                gone += held is not None
                 grave = tombstone(owner, each, moment)
                 self._change(lambda each=each: writer.delete_documents_by_term("id", each))
                 self._change(lambda grave=grave: writer.add_document(grave))
-                self._pending[each] = (TOMBSTONE, None)
-        return held
-
-    def _ours(self, owner: str, mention_id: str, known: dict[str, int], current: dict[str, Mention]) -> bool:
-        """Whether an id is free or ours: nobody deletes another organization's mention."""
-        waiting = self._pending.get(mention_id)
-        if waiting is not None:
-            return waiting[1] is None or waiting[1]["organization"] == owner
-        return mention_id not in known or mention_id in current
+                self._pending[each] = _Held(owner, TOMBSTONE, None)
+        return gone
 
     def commit(self) -> None:
         with self._lock:

@@ -123,6 +123,7 @@ class Conformance:
         assert self._finds(store, "number") == {"1"} and self._finds(store, "NOT xyz", THEIRS) == {"2"}
         assert store.get(THEIRS, [_id(1)]) == {} and store.count(THEIRS, EVERYTHING) == 1
         assert store.rewrite(THEIRS, [Change(_id(1), 9, {"text": "theirs"})]).missing == (_id(1),)
+        assert store.rewrite(THEIRS, [Change(_id(1), 1, {"text": "theirs"})]).missing == (_id(1),)
         assert store.delete(THEIRS, [_id(1)]) == 0
         store.commit()
         assert store.get(OURS, [_id(1)])[_id(1)]["text"] == "number 1"
