@@ -1,11 +1,12 @@
 // The keyboard map. Single letters never fire while somebody writes and can be switched off (WCAG 2.1.4).
-const STORE = "cxm.letters";
+import { keep } from "./theme.js";
+
 const body = document.body;
 let prefix = "";
 let prefixTimer = 0;
 
 export function lettersOn() {
-  return body.dataset.letters !== "off" && localStorage.getItem(STORE) !== "off";
+  return body.dataset.letters !== "off";
 }
 
 const visible = (element) => element.checkVisibility?.() ?? element.offsetParent !== null;
@@ -106,6 +107,6 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("change", (event) => {
   if (!event.target.matches("[data-letters-switch]")) return;
-  localStorage.setItem(STORE, event.target.checked ? "on" : "off");
+  body.dataset.letters = event.target.checked ? "on" : "off";
+  keep("cxm_letters", body.dataset.letters);
 });
-for (const box of document.querySelectorAll("[data-letters-switch]")) box.checked = lettersOn();

@@ -1,7 +1,7 @@
 // The server renders the theme from a cookie as a class on <html>; here it is only changed. One year, this site only.
 const root = document.documentElement;
 
-function keep(name, value) {
+export function keep(name, value) {
   document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
 }
 
@@ -10,11 +10,11 @@ document.addEventListener("click", (event) => {
   if (theme) {
     root.classList.remove("light", "dark", "system");
     root.classList.add(theme);
-    keep("theme", theme);
+    keep("cxm_theme", theme);
     for (const button of document.querySelectorAll("[data-theme]")) button.setAttribute("aria-pressed", String(button.dataset.theme === theme));
   }
   if (event.target.closest("[data-rail]")) {
     const narrow = root.classList.toggle("rail-icons");
-    keep("rail", narrow ? "icons" : "names");
+    keep("cxm_rail", narrow ? "icons" : "names");
   }
 });

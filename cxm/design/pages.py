@@ -19,8 +19,8 @@ def gallery(request: HttpRequest) -> HttpResponse:
     context = {
         **specimens.everything(),
         **specimens.shell(request),
-        "theme": theme if theme in ("light", "dark", "system") else request.COOKIES.get("theme", "system"),
-        "rail": request.COOKIES.get("rail", ""),
+        "theme": theme if theme in ("light", "dark", "system") else request.COOKIES.get("cxm_theme", "system"),
+        "rail": request.COOKIES.get("cxm_rail", ""),
         "direction": direction if direction in ("rtl", "ltr") else "",
     }
     return render(request, SAMPLES.get(request.GET.get("sample", ""), "design/gallery.html"), context)

@@ -143,7 +143,10 @@ def test_letters_are_silent_while_writing_and_when_switched_off(site: Site) -> N
     page.keyboard.press("Escape")
     page.keyboard.press("a")
     assert page.evaluate("window.pressed") == 1
-    page.evaluate("localStorage.setItem('cxm.letters', 'off')")
+    page.locator("button[popovertarget=me]").click()
+    page.locator("#me [data-letters-switch]").uncheck()
+    page.keyboard.press("Escape")
+    assert "cxm_letters=off" in page.evaluate("document.cookie")
     page.keyboard.press("a")
     page.keyboard.press("?")
     assert page.evaluate("window.pressed") == 1 and not page.locator("#keys").is_visible()
@@ -195,7 +198,9 @@ def test_draft_ends_when_the_server_took_it_and_not_before(site: Site) -> None:
     page.evaluate("""() => { const form = document.querySelector('form[data-composer]'); form.setAttribute('hx-post', '/send');
         form.setAttribute('hx-target', '#panel'); htmx.process(form); }""")
     page.locator("textarea").fill("on its way")
-    page.locator("textarea").press("Control+Enter")
+    with page.expect_request("**/send") as sent:
+        page.locator("textarea").press("Control+Enter")
+    assert len(sent.value.headers.get("x-csrftoken", "")) >= 32
     page.get_by_text("not now").wait_for()
     assert page.evaluate("localStorage.getItem('cxm.draft.sample')") is not None and page.locator("textarea").input_value() == "on its way"
     site.answers["/send"] = {"body": "<p>taken</p>", "content_type": "text/html"}
@@ -246,7 +251,7 @@ def test_look_is_kept_in_a_cookie_and_changes_at_once(site: Site) -> None:
     page.locator("button[popovertarget=me]").click()
     page.locator("#me [data-theme=dark]").click()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
-    assert "theme=dark" in page.evaluate("document.cookie")
+    assert "cxm_theme=dark" in page.evaluate("document.cookie")
 
 
 def test_toast_from_the_server_can_be_undone_by_u(site: Site) -> None:
