@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 from cxm.channels.contracts import AuthExpired, ConnectorError, Outgoing, Polled, RawDelivery, Rejected, Sent, Session, TestStep
 from cxm.channels.email import outgoing as letters
@@ -20,9 +22,11 @@ BATCH = 50
 SIZE_LIMIT = 30_000_000
 _PART = 2_000_000
 #: Bytes of one batch; a batch is held in memory.
-BATCH_BYTES = 40_000_000
-#: Seconds of one IDLE: below the 10 minutes after which routers forget a silent connection.
-IDLE_SECONDS = 540.0
+BATCH_BYTES = 10_000_000
+#: Seconds of one IDLE: the runtime takes longer silence for a dead stream, and a dead line is noticed as soon.
+IDLE_SECONDS = 55.0
+#: Threads of our own: a slow mail server must not take those the runtime needs for its database.
+_THREADS = ThreadPoolExecutor(max_workers=32, thread_name_prefix="mail")
 
 
 class Poll:
@@ -30,25 +34,25 @@ class Poll:
 
     async def poll(self, session: Session, cursor: Mapping[str, Any] | None) -> Polled:
         """At most :data:`BATCH` mails after ``cursor`` (``uidvalidity``, ``uid``, ``day``), none marked as read."""
-        return await asyncio.to_thread(_poll, session, cursor)
+        return await _in_thread(_poll, session, cursor)
 
 
 class Stream:
     """Stays connected and hears of new mail within a second where the server can IDLE (else it looks each minute)."""
 
     async def listen(self, session: Session, cursor: Mapping[str, Any] | None) -> AsyncIterator[Polled]:
-        """Batches as they come, one empty at least every nine minutes as a sign of life. Cancelling closes the connection."""
-        box = await asyncio.to_thread(_connected, session)
+        """Batches as they come, an empty one each minute as a sign of life. Cancelling closes the connection."""
+        box = await _in_thread(_connected, session)
         try:
             while True:
                 # A stream outlives the moment its session was made at.
-                batch = await asyncio.to_thread(_batch, box, replace(session, now=clock.now()), cursor)
+                batch = await _in_thread(_batch, box, replace(session, now=clock.now()), cursor)
                 cursor = batch.cursor
                 yield batch
                 if not batch.more:
-                    await asyncio.to_thread(box.wait, IDLE_SECONDS)
+                    await _news(box)
         finally:
-            # The thread may be waiting for the server: cutting the line wakes it.
+            # A thread may be waiting for the server: cutting the line wakes it.
             box.cut()
 
 
@@ -57,7 +61,7 @@ class Reply:
 
     async def send(self, session: Session, outgoing: Outgoing) -> Sent:
         """The mail's Message-ID, which comes from the intent and never changes. Raises the five errors."""
-        return await asyncio.to_thread(_send, session, outgoing)
+        return await _in_thread(_send, session, outgoing)
 
 
 class Test:
@@ -67,7 +71,15 @@ class Test:
 
     async def test(self, session: Session) -> list[TestStep]:
         """Connect, sign in and open the folder; connect and sign in for sending. Nothing is sent."""
-        return await asyncio.to_thread(_test, session)
+        return await _in_thread(_test, session)
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def _in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(call, *args, **kwargs))
 
 
 # --- reading -----------------------------------------------------------------------------------------------------------
@@ -152,6 +164,33 @@ def _delivery(box: Mailbox, head: Head, validity: int, now: datetime) -> RawDeli
     if head.internal_date is not None:
         headers["x-internal-date"] = head.internal_date.isoformat()
     return RawDelivery(f"{validity}:{head.uid}", body, headers, now)
+
+
+async def _news(box: Mailbox) -> None:
+    """Wait for new mail, or a minute; no thread is held meanwhile, so that a thousand mailboxes cost a thousand sockets."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + IDLE_SECONDS
+    news = await _in_thread(box.begin_wait)
+    while not news and await _readable(box, end - loop.time()):
+        news = await _in_thread(box.heard)
+    await _in_thread(box.end_wait)
+
+
+async def _readable(box: Mailbox, seconds: float) -> bool:
+    """Whether the server says something within ``seconds``."""
+    if seconds <= 0 or box.buffered:
+        return seconds > 0
+    loop = asyncio.get_running_loop()
+    spoken = asyncio.Event()
+    number = box.fileno()
+    loop.add_reader(number, spoken.set)
+    try:
+        await asyncio.wait_for(spoken.wait(), seconds)
+    except TimeoutError:
+        return False
+    finally:
+        loop.remove_reader(number)
+    return True
 
 
 # --- sending -----------------------------------------------------------------------------------------------------------

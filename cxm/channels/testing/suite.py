@@ -21,7 +21,7 @@ from cxm.channels.testing.fuzz import mutations
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 _ROUNDS = 200
-_MUTATIONS = 150
+_MUTATIONS = 1200
 
 
 class NotRun(Exception):
@@ -112,8 +112,9 @@ def ids_stable(channel: Channel) -> None:
 
 def mapping_is_total(channel: Channel) -> None:
     _needs_mapping(channel)
-    for fixture in fixtures(channel):
-        for body in mutations(fixture.delivery.body, _MUTATIONS, seed=fixture.name):
+    found = fixtures(channel)
+    for fixture in found:
+        for body in mutations(fixture.delivery.body, max(30, _MUTATIONS // len(found)), seed=fixture.name):
             delivery = RawDelivery("fuzz", body, fixture.delivery.headers, NOW)
             try:
                 items = list(_map(channel, delivery))

@@ -97,10 +97,8 @@ def test_a_control_character_is_no_second_command() -> None:
     assert not any("DELETE" in command for command in server.commands)
 
 
-@pytest.mark.parametrize("capabilities", ["IMAP4rev1 IDLE AUTH=PLAIN"])
-def test_the_stream_hears_of_new_mail_at_once_and_closes_when_cancelled(capabilities: str) -> None:
+def test_the_stream_hears_of_new_mail_at_once_and_closes_when_cancelled() -> None:
     server = MailServer(1)
-    server.capabilities = capabilities
 
     async def listen() -> list[str]:
         heard: list[str] = []
@@ -120,9 +118,59 @@ def test_the_stream_hears_of_new_mail_at_once_and_closes_when_cancelled(capabili
             await last
         return heard
 
-    threads = threading.active_count()
     assert asyncio.run(asyncio.wait_for(listen(), 20)) == ["7:1", "7:2"]
-    assert threading.active_count() <= threads + 4
+
+
+def test_waiting_mailboxes_hold_no_threads() -> None:
+    servers = [MailServer(1) for _ in range(60)]
+
+    async def listen() -> int:
+        streams = [Stream().listen(server.session(NOW), None) for server in servers]
+        for stream in streams:
+            await anext(stream)
+        waiting = [asyncio.ensure_future(anext(stream)) for stream in streams]
+        for server in servers:
+            await asyncio.to_thread(server.idling.wait, 10)
+        held = sum(thread.name.startswith("mail") for thread in threading.enumerate())
+        for server in servers:
+            server.mails[2] = mail(2)
+            server.news.set()
+        heard = [await asyncio.wait_for(one, 10) for one in waiting]
+        for stream in streams:
+            await stream.aclose()
+        assert all(len(batch.deliveries) == 1 for batch in heard)
+        return held
+
+    assert asyncio.run(asyncio.wait_for(listen(), 60)) <= 32
+
+
+def test_a_server_without_idle_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cxm.channels.email.connector.IDLE_SECONDS", 0.05)
+    server = MailServer(1)
+    server.capabilities = "IMAP4rev1 AUTH=PLAIN"
+
+    async def listen() -> list[int]:
+        stream = Stream().listen(server.session(NOW), None)
+        first, second = await anext(stream), await anext(stream)
+        server.mails[2] = mail(2)
+        third = await anext(stream)
+        await stream.aclose()
+        return [len(batch.deliveries) for batch in (first, second, third)]
+
+    assert asyncio.run(asyncio.wait_for(listen(), 20)) == [1, 0, 1]
+
+
+def test_a_stream_cut_by_the_server_is_unavailable() -> None:
+    server = MailServer(1)
+    server.fail = "idle"
+
+    async def listen() -> None:
+        stream = Stream().listen(server.session(NOW), None)
+        await anext(stream)
+        await anext(stream)
+
+    with pytest.raises(Unavailable):
+        asyncio.run(asyncio.wait_for(listen(), 20))
 
 
 def test_an_answer_leaves_as_a_whole_mail() -> None:

@@ -17,13 +17,12 @@ from cxm.channels.contracts import AuthExpired, Dialler, Rejected, Unavailable
 
 TIMEOUT = 30.0
 _CHUNK = 65_536
-_LOOK_SECONDS = 60.0
+_IDLE_TAG = b"IDLE1"
 _LINE_LIMIT = 4_000_000
 _FETCH_ITEM = re.compile(rb"UID (\d{1,10})")
 _SIZE = re.compile(rb"RFC822\.SIZE (\d{1,18})")
 _INTERNAL = re.compile(rb'INTERNALDATE "([^"]{10,40})"')
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-imaplib.Commands.setdefault("IDLE", ("SELECTED",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +95,14 @@ class _Client(imaplib.IMAP4):
         self._buffer += data
 
     def starttls(self, ssl_context: ssl.SSLContext | None = None) -> Any:
-        answer = super().starttls(ssl_context or ssl.create_default_context())
-        # What came in the clear before the handshake could be anybody's (CVE-2021-33515 and its kin).
-        self._buffer.clear()
-        return answer
+        return super().starttls(ssl_context or ssl.create_default_context())
+
+    def _get_capabilities(self) -> None:
+        # The library asks again right after the handshake. What lies in the buffer by then came in the clear, from anybody
+        # (the response injection of CVE-2021-33515 and its kin).
+        if self._tls_established:
+            self._buffer.clear()
+        super()._get_capabilities()
 
     def ready(self, seconds: float) -> bool:
         """Whether something can be read within ``seconds``."""
@@ -216,35 +219,54 @@ class Mailbox:
         """Whether the server tells of new mail by itself."""
         return "IDLE" in self._client.capabilities
 
-    def wait(self, seconds: float) -> bool:
-        """Idle until something is new or ``seconds`` are over (RFC 2177; well below the 29 minutes servers grant). True where new."""
-        if not self.can_idle:
-            # It will not tell; look again after a minute, or at once when it hangs up.
-            return self._client.ready(min(seconds, _LOOK_SECONDS))
-        return cast("bool", self._do("cannot idle", lambda: self._idle(seconds)))
+    def fileno(self) -> int:
+        """The socket to watch while waiting. Raises :class:`Unavailable` once it is closed."""
+        number = self._client.sock.fileno()
+        if number < 0:
+            raise Unavailable("The connection to the IMAP server is closed.", "It is opened again.")
+        return number
 
-    def _idle(self, seconds: float) -> bool:
-        client = cast("Any", self._client)
-        tag = client._new_tag() if hasattr(client, "_new_tag") else b"IDLE1"
-        client.send(tag + b" IDLE\r\n")
+    @property
+    def buffered(self) -> bool:
+        """Whether something was received already that no one would be woken for."""
+        return self._client.ready(0)
+
+    def begin_wait(self) -> bool:
+        """Ask the server to tell of new mail (IDLE, RFC 2177); True where it does so at once. Always followed by :meth:`end_wait`."""
+        return bool(self._do("cannot idle", self._begin_idle)) if self.can_idle else False
+
+    def heard(self) -> bool:
+        """Read what the server said meanwhile; True where it is news. Call it once the socket can be read."""
+        return bool(self._do("broke off", self._listen)) if self.can_idle else True
+
+    def end_wait(self) -> bool:
+        """Back to commands; True where news came with the last words."""
+        return bool(self._do("broke off", self._end_idle)) if self.can_idle else False
+
+    def _begin_idle(self) -> bool:
+        client = self._client
+        client.send(_IDLE_TAG + b" IDLE\r\n")
         news = False
         # Everything until the server's "+" may already be news.
         while not (line := client.readline()).startswith(b"+"):
-            if line.startswith(tag):
+            if line.startswith(_IDLE_TAG):
                 raise client.abort("the server refuses to idle")
             news |= _is_news(line)
-        step = 20.0
-        waited = 0.0
-        while not news and waited < seconds:
-            if not client.ready(min(step, seconds - waited)):
-                waited += step
-                continue
-            line = client.readline()
+        return news
+
+    def _listen(self) -> bool:
+        news = False
+        while self._client.ready(0):
+            line = self._client.readline()
             if line.startswith(b"* BYE"):
-                raise client.abort("the server says good-bye")
+                raise self._client.abort("the server says good-bye")
             news |= _is_news(line)
-        client.send(b"DONE\r\n")
-        while not (line := client.readline()).startswith(tag):
+        return news
+
+    def _end_idle(self) -> bool:
+        news = False
+        self._client.send(b"DONE\r\n")
+        while not (line := self._client.readline()).startswith(_IDLE_TAG):
             news |= _is_news(line)
         return news
 

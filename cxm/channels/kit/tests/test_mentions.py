@@ -268,7 +268,7 @@ _KEYS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(_KEYS, _VALUES, max_size=6), st.booleans(), st.booleans())
 def test_nothing_makes_it_raise(changes: dict[str, Any], whole: bool, trusted: bool) -> None:
     entry = {**BASE, **changes} if whole else changes
@@ -280,11 +280,13 @@ def test_nothing_makes_it_raise(changes: dict[str, Any], whole: bool, trusted: b
         assert found.code and isinstance(found.raw, bytes)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_make_a_mapping_raise(body: bytes) -> None:
     for name in ("webhook", "email"):
         from importlib import import_module
 
         mapping = import_module(f"cxm.channels.{name}.mapping")
-        assert list(mapping.map_delivery(RawDelivery("d", body, {}, datetime(2026, 1, 1, tzinfo=UTC)), ACCOUNT))
+        items = list(mapping.map_delivery(RawDelivery("d", body, {}, datetime(2026, 1, 1, tzinfo=UTC)), ACCOUNT))
+        # Only an empty list says nothing.
+        assert items or body.strip() == b"[]" or body.replace(b" ", b"") == b"[]"
