@@ -155,6 +155,10 @@ def everything() -> dict[str, Any]:
         "spans": [(45, 53), (120, 129)],
         "modes": MODES,
         "rows": rows(),
+        "row_chips": [
+            {"label": "anger", "kind": "guess", "title": "judged by a model"},
+            {"label": HOSTILE, "kind": "outline", "icon": "tag"},
+        ],
         "none": [],
         "at": moment - timedelta(minutes=4),
         "yesterday": moment - timedelta(days=2),

@@ -6,9 +6,11 @@ import unicodedata
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 
 from django.utils import formats, timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -54,7 +56,13 @@ def age(when: datetime, now: datetime) -> str:
 def absolute(when: datetime) -> str:
     """Date, time and zone, as the reader writes them."""
     local = timezone.localtime(when)
-    return f"{formats.date_format(local, 'j M Y, H:i')} {local.tzname()}"
+    return f"{_day(local.date(), get_language())}, {local:%H:%M} {local.tzname()}"
+
+
+@lru_cache(maxsize=512)
+def _day(day: date, language: str | None) -> str:
+    # The language only keys the cache: the formatter reads it by itself.
+    return formats.date_format(day, "j M Y")
 
 
 def due(when: datetime, now: datetime, form: str = "within", warn: int = HOUR) -> Due:

@@ -9,11 +9,13 @@ import html
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
 from django import template
 from django.template.context import Context
+from django.template.loader import get_template
 from django.template.loader_tags import BLOCK_CONTEXT_KEY
 from django.templatetags.static import static
 from django.utils.html import conditional_escape
@@ -36,11 +38,17 @@ def plain(value: object) -> str:
     return html.unescape(str(value)) if isinstance(value, SafeString) else str(value or "")
 
 
-@register.inclusion_tag("design/tags/icon.html")
-def icon(name: str, label: str = "", size: str = "") -> dict[str, Any]:
+@register.simple_tag
+def icon(name: str, label: str = "", size: str = "") -> SafeString:
     """``{% icon "inbox" %}``: decoration, unless ``label`` says what it means. ``size``: s, l or nothing."""
-    bare = plain(name)
-    return {"href": f"{static('built/icons.svg')}#{bare}", "label": label, "size": size, "turns": bare in _TURNING}
+    return _icon(plain(name), plain(label), plain(size))
+
+
+@lru_cache(maxsize=1024)
+def _icon(name: str, label: str, size: str) -> SafeString:
+    # A page draws hundreds, of a few dozen kinds.
+    context = {"href": f"{static('built/icons.svg')}#{name}", "label": label, "size": size, "turns": name in _TURNING}
+    return get_template("design/tags/icon.html").render(context)
 
 
 @register.filter
