@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from uuid import UUID
 
+from django.db import transaction
+
 from cxm.channels import registry
-from cxm.channels.contracts import Outgoing, Sent, TestStep
+from cxm.channels.contracts import Outgoing, RawDelivery, Sent, TestStep
 from cxm.connect import accounts as _accounts
+from cxm.connect import mailbox as _mailbox
 from cxm.connect.accounts import change, connect, remove
 from cxm.connect.contracts import SendRules
 from cxm.connect.imports import import_lines, json_lines_of_csv
 from cxm.connect.mailbox import register_acceptor, take_in_all
 from cxm.connect.runtime import runtime, session_of
 from cxm.connect.selectors import account, accounts, gaps, mailbox_sum
+from cxm.connect.strips import gap_strip
 
 __all__ = [
-    "account", "accounts", "change", "connect", "gaps", "import_lines", "json_lines_of_csv", "mailbox_sum", "read_back", "register_acceptor", "remove", "rules", "runtime", "send",
+    "account", "accounts", "change", "connect", "gap_strip", "gaps", "import_lines", "json_lines_of_csv", "mailbox_sum", "read_back", "register_acceptor", "remove", "rules", "runtime", "send",
     "take_in_all", "test_account",
 ]  # fmt: skip
+
+
+def deliver(organization: UUID, account_id: UUID, deliveries: Sequence[RawDelivery]) -> int:
+    """Put deliveries that came by another door (with the time they came) into an account's mailbox; how many were new.
+
+    Known delivery ids are skipped; a job takes them in. Raises NotFound.
+    """
+    with transaction.atomic():
+        return _mailbox.store(_accounts.find(organization, account_id, lock=True), deliveries, "webhook")
 
 
 def send(organization: UUID, account_id: UUID, outgoing: Outgoing) -> Future[Sent]:

@@ -21,7 +21,10 @@ from cxm.govern.contracts import (
 from cxm.govern.doors import Body, page, requires, router, to_sign_in
 from cxm.govern.services.audit import entries, intent, outcome, record, unmatched_intents
 from cxm.govern.services.audit import verify as verify_audit
-from cxm.govern.services.members import SetUp, invite, member, member_by_email, members, set_up
+from cxm.govern.services.members import SetUp
+from cxm.govern.services.members import accept as accept_invitation
+from cxm.govern.services.members import change as change_member
+from cxm.govern.services.members import invite, member, member_by_email, members, set_up
 from cxm.govern.services.organizations import (
     ancestors,
     create_unit,
@@ -63,12 +66,14 @@ __all__ = [
     "Stop",
     "Token",
     "Unit",
+    "accept_invitation",
     "actor_for",
     "actor_of",
     "actor_of_session",
     "actor_of_token",
     "ancestors",
     "beginning",
+    "change_member",
     "covering_stops",
     "create_token",
     "create_unit",

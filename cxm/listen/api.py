@@ -4,6 +4,8 @@ from cxm.listen.accept import accept
 from cxm.listen.changes import patch, set_state
 from cxm.listen.exports import export
 from cxm.listen.selectors import Coverage, aggregate, coverage, coverage_by, mention, scan, search, understood
+from cxm.listen.topics import save as save_topic
+from cxm.listen.topics import topics
 
 __all__ = [
     "Coverage",
@@ -14,8 +16,10 @@ __all__ = [
     "export",
     "mention",
     "patch",
+    "save_topic",
     "scan",
     "search",
     "set_state",
+    "topics",
     "understood",
 ]

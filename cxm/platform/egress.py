@@ -40,8 +40,20 @@ _GLOBAL_6 = ipaddress.IPv6Network("2000::/3")
 _DENIED_6 = [ipaddress.IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")]
 
 
+#: Addresses this very process serves to itself; see :func:`allow_for_this_process`.
+_OWN: set[tuple[str, int]] = set()
+
+
 class Forbidden(Unavailable):
     """The guard refused; nothing left the machine."""
+
+
+def allow_for_this_process(host: str, port: int) -> None:
+    """Let this process reach ``host:port`` as if ``CXM_EGRESS_ALLOW`` named it, until it ends.
+
+    Only for the demo, whose simulated platforms listen on a loopback port of their own that nobody can know before.
+    """
+    _OWN.add((_plain_host(host), port))
 
 
 def is_public(address: str) -> bool:
@@ -53,8 +65,8 @@ def is_public(address: str) -> bool:
 
 
 def allowed_pairs() -> frozenset[tuple[str, int]]:
-    """The exceptions the operator made, as (host, port)."""
-    pairs: set[tuple[str, int]] = set()
+    """The exceptions the operator (or the demo) made, as (host, port)."""
+    pairs: set[tuple[str, int]] = set(_OWN)
     for entry in settings().egress_allow.split(","):
         host, _, port = entry.strip().rpartition(":")
         if host and port.isdigit():

@@ -114,7 +114,8 @@ async def _run(listening: socket.socket | None, parts: frozenset[str], queues: l
     if signed_in is not None:
         from cxm.demo import api as demo
 
-        tasks.append(asyncio.create_task(demo.trickle(), name="demo"))
+        door = listening.getsockname()[:2] if listening is not None else None
+        tasks.append(asyncio.create_task(demo.trickle(door), name="demo"))
     waiting = asyncio.create_task(stop.wait())
     await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:

@@ -1,0 +1,210 @@
+"""The fortnight before the first start: history by the import door, the accounts' own exchanges by the mailbox, then what members did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import transaction
+
+from cxm.channels.contracts import Author, Mention, RawDelivery
+from cxm.connect import api as connect
+from cxm.connect.contracts import Account, Heard
+from cxm.demo import company, telling
+from cxm.demo.telling import Said
+from cxm.kernel.actor import Actor
+from cxm.kernel.clock import format_instant, frozen_at, now
+from cxm.listen import api as listen
+from cxm.love import api as love
+from cxm.love.contracts import InboxFilter
+from cxm.platform import jobs
+
+#: Seconds between something being said and us hearing of it.
+HEARD_AFTER = timedelta(seconds=4)
+#: A member acts this long after the last word, each further act as long after that.
+ACTED_AFTER = timedelta(minutes=3)
+
+
+def as_json(said: Said, account: Account | None, moment: datetime) -> dict[str, Any]:
+    """One story's first word in the documented JSON."""
+    kind = _plan(said.where)["kind"] if account else _world_kind(said)
+    listing = f"{_plan(said.where)['listing']}" if account and _plan(said.where)["listing"] else None
+    author = {"native_id": said.author, "handle": said.handle, "name": said.name, "followers": said.followers}
+    if said.email:
+        author["verified"] = {"email": said.email}
+    return {
+        "native_id": said.native_id, "kind": kind, "author": author, "title": said.title, "text": said.text, "published_at": format_instant(moment),
+        "reply_to": f"{listing}-{said.place}" if listing and said.place else listing, "rating": said.rating, "country": said.country, "location": said.place,
+        "engagement": {"likes": said.likes},
+    }  # fmt: skip
+
+
+def later_json(said: Said, number: int, text: str, moment: datetime, kind: str) -> dict[str, Any]:
+    """A later word of the same person."""
+    whole = {"native_id": f"{said.native_id}.{number}", "kind": kind, "text": text, "published_at": format_instant(moment)}
+    author = {"native_id": said.author, "handle": said.handle, "name": said.name, "followers": said.followers}
+    return {
+        **whole,
+        "author": author,
+        "reply_to": None if kind == "message" else said.native_id,
+        "country": said.country,
+        "location": said.place,
+    }
+
+
+def import_history(organization: UUID, start: datetime) -> None:
+    """What the world said, and exchanges that are over, by the import door."""
+    accounts = company.accounts(organization)
+    lines = (orjson.dumps(line) for said in telling.past() if _is_history(said, accounts) for line in _history(said, accounts, start))
+    report = connect.import_lines(organization, lines)
+    if report.quarantined:
+        raise ValueError(f"Stories that cannot be imported: {report.lines[:3]}")
+
+
+def hear(organization: UUID, start: datetime) -> None:
+    """What was said to our accounts, into their mailboxes with the time it came, and on into conversations."""
+    for key, account in company.accounts(organization).items():
+        found = [entry for said in telling.past() if said.where == key and not said.history for entry in _spoken(said, account, start)]
+        deliveries = [
+            RawDelivery(f"demo:{entry['native_id']}", orjson.dumps(entry), {"content-type": "application/json"}, moment + HEARD_AFTER)
+            for moment, entry in sorted(found, key=lambda one: (one[0], one[1]["native_id"]))
+        ]
+        connect.deliver(organization, account.id, deliveries)
+    jobs.work_off()
+
+
+def answer(organization: UUID, start: datetime) -> None:
+    """What we had answered by then, as said in the platforms' own programs."""
+    for key, account in company.accounts(organization).items():
+        heard = [
+            Heard(item=_ours(said, account, number, text, moment), received_at=moment, position=0, order=2**49 + number, channel="webhook")
+            for said in telling.past() if said.where == key and not said.history
+            for moment, number, text in _turns(said, start, ours=True)
+        ]  # fmt: skip
+        if heard:
+            with transaction.atomic():
+                listen.accept(organization, account, heard, imported=False)
+    jobs.work_off()
+
+
+def handle(organization: UUID, start: datetime) -> None:
+    """Assigned, noted, tagged, snoozed, closed; replies of the last minute are proposed now and go out once the worker runs."""
+    actors = company.actors(organization)
+    accounts = company.accounts(organization)
+    places = _conversations(actors["ines"])
+    for said in telling.past():
+        place = places.get((accounts[said.where].id, said.author)) if said.do else None
+        if place is None:
+            continue
+        moment = _last(said, start)
+        for act in said.do:
+            moment = min(moment + ACTED_AFTER, now())
+            _act(act, place, moment, actors)
+
+
+def _act(act: str, conversation: UUID, moment: datetime, actors: Mapping[str, Actor]) -> None:
+    who, verb, rest = (*act.split(" ", 2), "")[:3]
+    actor = actors[who]
+    if verb == "reply":  # not in the past: the platform answers now
+        love.reply(actor, conversation, rest)
+        return
+    acts: dict[str, Callable[[], object]] = {
+        "takes": lambda: love.assign(actor, conversation, actor.member),
+        "gives": lambda: love.assign(actor, conversation, actors[rest].member),
+        "notes": lambda: love.note(actor, conversation, rest),
+        "tags": lambda: love.tag(actor, conversation, add=rest.split(", ")),
+        "closes": lambda: love.close(actor, conversation, rest or "answered"),
+    }
+    if verb == "snoozes":  # counted from now: a wake-up in the past would be none
+        love.snooze(actor, conversation, now() + telling.span(rest))
+        return
+    with frozen_at(moment):
+        acts[verb]()
+
+
+def _conversations(actor: Actor) -> dict[tuple[UUID, str], UUID]:
+    found: dict[tuple[UUID, str], UUID] = {}
+    cursor: str | None = None
+    while True:
+        page = love.conversations(actor, InboxFilter(), cursor, 500)
+        for view in page.items:
+            found.setdefault((view.account_id, str(view.author.get("native_id"))), view.id)
+        if page.next is None:
+            return found
+        cursor = page.next
+
+
+def _is_history(said: Said, accounts: Mapping[str, Account]) -> bool:
+    return said.history or said.where not in accounts
+
+
+def _history(said: Said, accounts: Mapping[str, Account], start: datetime) -> Iterator[dict[str, Any]]:
+    account = accounts.get(said.where)
+    ours = any(turn.ours for turn in said.turns)
+    names = {"channel": "webhook", "account": account.name} if account else {"channel": said.where}
+    for _, entry in _spoken(said, account, start):
+        yield {**entry, **names, "state": "answered" if ours else "no_answer_needed"}
+    if account is None:
+        return
+    for moment, number, text in _turns(said, start, ours=True):
+        author = {"native_id": f"account:{account.name}", "handle": account.name, "name": "Marlow Coffee"}
+        yield {
+            **names, "native_id": f"{said.native_id}.{number}", "kind": _our_kind(said), "media_type": "owned", "author": author, "text": text,
+            "published_at": format_instant(moment), "reply_to": said.native_id,
+        }  # fmt: skip
+
+
+def _spoken(said: Said, account: Account | None, start: datetime) -> Iterator[tuple[datetime, dict[str, Any]]]:
+    first = as_json(said, account, _first(said, start))
+    yield _first(said, start), first
+    kind = "message" if first["kind"] == "message" else "comment"
+    for moment, number, text in _turns(said, start, ours=False):
+        yield moment, later_json(said, number, text, moment, kind)
+
+
+def _turns(said: Said, start: datetime, *, ours: bool) -> Iterator[tuple[datetime, int, str]]:
+    moment = _first(said, start)
+    for number, turn in enumerate(said.turns, 2):
+        moment += turn.after
+        if turn.ours is ours:
+            yield min(moment, start), number, turn.text
+
+
+def _first(said: Said, start: datetime) -> datetime:
+    return start - (said.before or timedelta())
+
+
+def _last(said: Said, start: datetime) -> datetime:
+    return _first(said, start) + sum((turn.after for turn in said.turns), timedelta())
+
+
+def _ours(said: Said, account: Account, number: int, text: str, moment: datetime) -> Mention:
+    kind = _our_kind(said)
+    author = Author(native_id=f"account:{account.name}", handle=account.name, name="Marlow Coffee")
+    return Mention(
+        native_id=f"{said.native_id}.{number}", kind=kind, author=author, text=text, published_at=moment, reply_to=_answered(said, number), private=kind == "message",
+        media_type="owned",
+    )  # fmt: skip
+
+
+def _answered(said: Said, number: int) -> str:
+    """The newest word of theirs before turn ``number``."""
+    before = [place for place, turn in enumerate(said.turns, 2) if place < number and not turn.ours]
+    return f"{said.native_id}.{before[-1]}" if before else said.native_id
+
+
+def _our_kind(said: Said) -> str:
+    return "message" if _plan(said.where)["kind"] == "message" else "answer"
+
+
+def _plan(where: str) -> dict[str, Any]:
+    return telling.company()["accounts"][where]
+
+
+def _world_kind(said: Said) -> str:
+    if said.rating is not None:
+        return "review"
+    return "article" if said.where in ("news", "blog") else "comment" if said.where in ("instagram", "youtube", "tiktok") else "post"
