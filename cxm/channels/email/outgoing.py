@@ -29,8 +29,8 @@ def message_id(intent: UUID, address: str) -> str:
 
 
 def recipient(outgoing: Outgoing) -> str:
-    """The one address an answer goes to. Raises :class:`Rejected` where there is none."""
-    wanted = outgoing.to or outgoing.context.get("to")
+    """The one address an answer goes to: where the mail it answers asked for answers. Raises :class:`Rejected` where there is none."""
+    wanted = outgoing.context.get("to") or outgoing.to
     if not isinstance(wanted, str) or not _ADDRESS.fullmatch(wanted.strip()):
         raise Rejected("There is no mail address to answer to.", "Write to the person another way.")
     return wire_address(wanted.strip())

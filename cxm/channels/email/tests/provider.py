@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Mapping
 from datetime import datetime
@@ -44,6 +45,7 @@ class MailServer:
         self.fail = ""
         self.capabilities = "IMAP4rev1 IDLE AUTH=PLAIN"
         self.commands: list[str] = []
+        self.tls: ssl.SSLContext | None = None
         self.idling = threading.Event()
         self.news = threading.Event()
 
@@ -76,6 +78,12 @@ class MailServer:
                 return
             if name == "UID":
                 name = command.split()[1].upper()
+            if name == "STARTTLS" and self.tls is not None:
+                # The second line is an attacker's: it comes in the clear, in the same segment.
+                file.write(f"{tag} OK go\r\n* CAPABILITY IMAP4rev1 X-INJECTED\r\n".encode())
+                line = self.tls.wrap_socket(line, server_side=True)
+                file = line.makefile("rwb", buffering=0)
+                continue
             getattr(self, f"_do_{name.lower()}", self._unknown)(file, tag, command)
             if name == "LOGOUT":
                 line.close()
@@ -158,12 +166,17 @@ class MailServer:
             if self.fail == f"smtp {name.lower()}":
                 line.close()
                 return
-            if self.fail == f"refuse {name.lower()}":
+            if name == "STAR" and self.tls is not None:
+                file.write(b"220 go\r\n")
+                line = self.tls.wrap_socket(line, server_side=True)
+                file = line.makefile("rwb", buffering=0)
+            elif self.fail == f"refuse {name.lower()}":
                 file.write(b"550 5.1.1 no such user\r\n")
             elif self.fail == f"later {name.lower()}":
                 file.write(b"451 4.7.1 greylisted\r\n")
             elif name == "EHLO":
-                file.write(b"250-smtp\r\n250-SIZE 1000000\r\n250 AUTH PLAIN\r\n")
+                offer = b"250-STARTTLS\r\n" if self.tls is not None else b""
+                file.write(b"250-smtp\r\n" + offer + b"250-SIZE 1000000\r\n250 AUTH PLAIN\r\n")
             elif name == "AUTH":
                 right = base64.b64decode(command.split()[2]).decode() == f"\0{USER}\0{PASSWORD}"
                 file.write(b"235 ok\r\n" if right else b"535 5.7.8 no\r\n")

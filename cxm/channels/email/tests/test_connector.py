@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from cxm.channels.contracts import AuthExpired, Media, Outgoing, RateLimited, Rejected, Unavailable
 from cxm.channels.email.connector import Poll, Reply, Stream, Test
@@ -269,3 +274,54 @@ def test_history_days_bound_the_first_look() -> None:
     _poll(server, history_days=3)
     assert any(command.endswith("SINCE 19-Nov-2026") for command in server.commands)
     assert NOW - timedelta(days=3) == datetime(2026, 11, 19, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A server's certificate for both hosts, trusted by this process alone."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    hosts = x509.SubjectAlternativeName([x509.DNSName("imap.acme.example"), x509.DNSName("smtp.acme.example")])
+    today = datetime.now(UTC)
+    built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+    built = (
+        built.not_valid_before(today - timedelta(days=1)).not_valid_after(today + timedelta(days=1)).add_extension(hosts, critical=False)
+    )
+    signed = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(key, hashes.SHA256())
+    file, key_file = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    key_file.write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, key_file)
+    return context
+
+
+def test_starttls_both_ways_and_what_came_in_the_clear_is_forgotten(certificate: ssl.SSLContext) -> None:
+    server = MailServer(1)
+    server.tls = certificate
+    server.capabilities = "IMAP4rev1 STARTTLS IDLE AUTH=PLAIN"
+    assert len(_poll(server, imap_security="starttls").deliveries) == 1
+    assert any(command.startswith("AUTHENTICATE PLAIN") for command in server.commands)
+    assert _send(server, smtp_security="starttls").native_id and len(server.sent) == 1
+
+
+@pytest.mark.parametrize("which", ["imap", "smtp"])
+def test_an_untrusted_certificate_gets_no_password(certificate: ssl.SSLContext, which: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    server = MailServer(1)
+    server.tls = certificate
+    server.capabilities = "IMAP4rev1 STARTTLS AUTH=PLAIN"
+    with pytest.raises(Unavailable) as caught:
+        _poll(server, imap_security="starttls") if which == "imap" else _send(server, smtp_security="starttls")
+    assert not caught.value.effect_possible
+    assert not any(command.startswith("AUTH") for command in server.commands) and server.sent == []
+
+
+@pytest.mark.parametrize("which", ["imap", "smtp"])
+def test_a_server_that_offers_no_starttls_gets_no_password(which: str) -> None:
+    server = MailServer(1)
+    with pytest.raises((Unavailable, Rejected)):
+        _poll(server, imap_security="starttls") if which == "imap" else _send(server, smtp_security="starttls")
+    assert not any(command.startswith("AUTH") for command in server.commands) and server.sent == []

@@ -102,7 +102,7 @@ class _Client(imaplib.IMAP4):
         # (the response injection of CVE-2021-33515 and its kin).
         if self._tls_established:
             self._buffer.clear()
-        super()._get_capabilities()
+        cast("Any", super())._get_capabilities()
 
     def ready(self, seconds: float) -> bool:
         """Whether something can be read within ``seconds``."""
