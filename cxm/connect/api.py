@@ -21,7 +21,7 @@ from cxm.connect.selectors import account, accounts, gaps, mailbox_sum
 from cxm.connect.strips import gap_strip
 
 __all__ = [
-    "account", "accounts", "change", "connect", "gap_strip", "gaps", "import_lines", "json_lines_of_csv", "mailbox_sum", "read_back", "register_acceptor", "remove", "rules", "runtime", "send",
+    "account", "accounts", "change", "connect", "deliver", "gap_strip", "gaps", "import_lines", "json_lines_of_csv", "mailbox_sum", "read_back", "register_acceptor", "remove", "rules", "runtime", "send",
     "take_in_all", "test_account",
 ]  # fmt: skip
 

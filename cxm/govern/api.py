@@ -21,10 +21,9 @@ from cxm.govern.contracts import (
 from cxm.govern.doors import Body, page, requires, router, to_sign_in
 from cxm.govern.services.audit import entries, intent, outcome, record, unmatched_intents
 from cxm.govern.services.audit import verify as verify_audit
-from cxm.govern.services.members import SetUp
+from cxm.govern.services.members import SetUp, invite, member, member_by_email, members, set_up
 from cxm.govern.services.members import accept as accept_invitation
 from cxm.govern.services.members import change as change_member
-from cxm.govern.services.members import invite, member, member_by_email, members, set_up
 from cxm.govern.services.organizations import (
     ancestors,
     create_unit,
