@@ -337,7 +337,7 @@ def _country(value: object) -> str | None:
 def _list(value: object, field: str) -> list[object]:
     if value is None or value == "":
         return []
-    if not isinstance(value, list):
+    if not isinstance(value, list | tuple):
         raise _Bad(f"{field}_invalid", f"{field} must be a list.")
     entries = cast("list[object]", value)
     if len(entries) > _LIST_LIMIT:
@@ -412,23 +412,47 @@ def _verdicts(entry: dict[str, Any]) -> Verdicts:
     get = entry.get
     # An export of what was never judged carries empty lists; they say nothing.
     judged = not ("verdicts_by" in entry and get("verdicts_by") is None)
-    language = get("language")
+    lists = [tuple(cast("list[object]", one)) if isinstance(one := get(name), list) else one for name in _VERDICT_LISTS]
+    given = (judged, get("language"), get("sentiment"), *lists, get("offensive"), get("spam"))
+    try:
+        return _verdicts_of(*given)
+    except TypeError:
+        # Something unhashable, hence wrong: say what.
+        return _verdicts_of.__wrapped__(*given)
+
+
+_VERDICT_LISTS = ("emotions", "assessed", "intents", "categories")
+
+
+@lru_cache(maxsize=2048, typed=True)
+def _verdicts_of(
+    judged: bool,
+    language: object,
+    sentiment: object,
+    emotions: object,
+    assessed: object,
+    intents: object,
+    categories: object,
+    offensive: object,
+    spam: object,
+) -> Verdicts:
+    """The same few hundred combinations come again and again: checked once each."""
     if language is not None and not (isinstance(language, str) and (language == "" or _LANGUAGE.fullmatch(language))):
         raise _Bad("language_invalid", "language must be a BCP 47 tag, like de or pt-BR.")
     return Verdicts(
         language=None if not language or language == "und" else language,
-        sentiment=_one_of(get("sentiment"), SENTIMENTS, "sentiment_unknown", None),
-        emotions=_words(get("emotions"), "emotions", judged),
-        assessed=_words(get("assessed"), "assessed", judged),
-        intents=_words(get("intents"), "intents", judged, INTENTS),
-        categories=_categories(get("categories"), judged),
-        offensive=_truth(get("offensive"), "offensive", judged),
-        spam=_truth(get("spam"), "spam", judged),
+        sentiment=_one_of(sentiment, SENTIMENTS, "sentiment_unknown", None),
+        emotions=_words(emotions, "emotions", judged),
+        assessed=_words(assessed, "assessed", judged),
+        intents=_words(intents, "intents", judged, INTENTS),
+        categories=_categories(categories, judged),
+        offensive=_truth(offensive, "offensive", judged),
+        spam=_truth(spam, "spam", judged),
     )
 
 
 def _words(value: object, field: str, judged: bool, allowed: tuple[str, ...] | None = None) -> tuple[str, ...] | None:
-    if value is None or value == "" or (value == [] and not judged):
+    if value is None or value == "" or (value == () and not judged):
         return None
     words = _list(value, field)
     if not words:
@@ -450,10 +474,8 @@ def _checked(words: tuple[object, ...], field: str, allowed: tuple[str, ...] | N
 
 
 def _categories(value: object, judged: bool) -> tuple[str, ...] | None:
-    if value is None or value == "" or (value == [] and not judged):
+    if value is None or value == "" or (value == () and not judged):
         return None
-    if value == []:
-        return ()
     names = [_string(entry, "categories", _TAG_LIMIT) for entry in _list(value, "categories")]
     return tuple(dict.fromkeys(name for name in names if name))
 
