@@ -3,6 +3,7 @@
 from cxm.listen.accept import accept
 from cxm.listen.changes import patch, set_state
 from cxm.listen.exports import export
+from cxm.listen.glances import topic_glances
 from cxm.listen.selectors import Coverage, aggregate, coverage, coverage_by, mention, scan, search, understood
 from cxm.listen.topics import save as save_topic
 from cxm.listen.topics import topics
@@ -20,6 +21,7 @@ __all__ = [
     "scan",
     "search",
     "set_state",
+    "topic_glances",
     "topics",
     "understood",
 ]

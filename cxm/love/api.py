@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cxm.love.selectors.detail import PersonTimeline, conversation, conversation_row
+from cxm.love.selectors.detail import PersonTimeline, conversation, conversation_of, conversation_row
 from cxm.love.selectors.inbox import case, cases, conversations, counts, neighbours, next_one, notifications, waiting_count
 from cxm.love.services.answers import reply, take_back
 from cxm.love.services.cases import create as create_case
@@ -18,6 +18,7 @@ __all__ = [
     "cases",
     "close",
     "conversation",
+    "conversation_of",
     "conversation_row",
     "conversations",
     "counts",

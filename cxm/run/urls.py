@@ -9,13 +9,13 @@ from django.apps import apps
 from django.urls import URLPattern, URLResolver, include, path
 
 from cxm.kernel.errors import NotFound
-from cxm.run import health, live
+from cxm.run import health, home, live
 from cxm.run.api import api
 from cxm.run.middleware import show, understood
 
 
 def _slices() -> list[URLPattern | URLResolver]:
-    names = [config.name for config in apps.get_app_configs() if config.name.startswith("cxm.")]
+    names = [config.name for config in apps.get_app_configs() if config.name.startswith("cxm.") and config.name != "cxm.run"]
     return [path("", include(f"{name}.urls")) for name in names if importlib.util.find_spec(f"{name}.urls")]
 
 
@@ -25,6 +25,8 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", health.metrics),
+    path("home", home.home_page, name="home"),
+    path("mentions/<uuid:mention>/conversation", home.conversation_of_mention, name="mention_conversation"),
     *_slices(),
 ]
 

@@ -52,6 +52,14 @@ def conversation_row(actor: Actor, key: UUID) -> ConversationView:
     return shapes.views(actor.organization, [_row(actor, key)], actor.member)[0]
 
 
+def conversation_of(actor: Actor, mention: UUID) -> UUID:
+    """The conversation a mention stands in. Raises NotFound where it stands in none the actor may read."""
+    entry = Entry.objects.for_organization(actor.organization).filter(mention_id=mention, conversation__in=inbox.readable(actor)).first()
+    if entry is None:
+        raise NotFound("conversation")
+    return entry.conversation_id  # type: ignore[attr-defined]
+
+
 def _row(actor: Actor, key: UUID) -> Conversation:
     row = inbox.readable(actor).filter(id=key).first()
     if row is None:

@@ -1,0 +1,60 @@
+"""Days on which an account could not be heard, as a strip for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from cxm.connect import selectors
+from cxm.kernel.actor import Actor
+from cxm.kernel.clock import now
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day: its bar in a drawing 100 units wide (as text, never localised) and for how many minutes something was cut."""
+
+    date: date
+    x: str
+    width: str
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """``days`` oldest first; ``gaps`` newest first, each with ``account`` (a contract or None), times, ``filled``, ``reason``."""
+
+    days: tuple[Day, ...]
+    gaps: tuple[Mapping[str, Any], ...]
+
+    @property
+    def cut_days(self) -> int:
+        """On how many of the days something was cut."""
+        return sum(1 for day in self.days if day.minutes)
+
+
+def gap_strip(actor: Actor, days: int, account: UUID | None = None) -> Strip:
+    """The last ``days`` days of one account, or of all whose units ``actor`` may see."""
+    end = now()
+    begin = (end - timedelta(days=days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    units = actor.units("accounts:read")
+    known = {one.id: one for one in selectors.accounts(actor.organization) if units is None or one.unit in units}
+    found = [
+        {**gap, "account": known.get(gap["account"])}  # type: ignore[arg-type]
+        for gap in selectors.gaps(actor.organization, since=begin)
+        if (gap["account"] == account if account else gap["account"] in known)
+    ]
+    return Strip(_days(begin, days, found, end), tuple(found))
+
+
+def _days(begin: datetime, count: int, gaps: Sequence[Mapping[str, Any]], end: datetime) -> tuple[Day, ...]:
+    step = 100 / count
+    made = []
+    for at in range(count):
+        low, high = begin + timedelta(days=at), begin + timedelta(days=at + 1)
+        seconds = sum(max((min(gap["ended_at"] or end, high) - max(gap["began_at"], low)).total_seconds(), 0) for gap in gaps)
+        made.append(Day(low.date(), f"{at * step:.3f}", f"{step * 0.78:.3f}", -int(-seconds // 60)))
+    return tuple(made)

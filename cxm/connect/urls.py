@@ -1,0 +1,15 @@
+"""Addresses of the slice: its pages."""
+
+from django.urls import path
+
+from cxm.connect import pages, quarantine_pages
+
+urlpatterns = [
+    path("channels", pages.channels_page, name="channels"),
+    path("channels/quarantine", quarantine_pages.quarantine_page, name="quarantine"),
+    path("channels/quarantine/<uuid:item>", quarantine_pages.replay, name="quarantine_replay"),
+    path("channels/new/<slug:channel>", pages.new_account, name="account_new"),
+    path("channels/tier/<slug:channel>", pages.tier_fragment, name="channel_tier"),
+    path("channels/<uuid:account>", pages.account_page, name="account"),
+    path("channels/<uuid:account>/test", pages.test_fragment, name="account_test"),
+]
