@@ -50,7 +50,7 @@ def build(password: str, secret_of: Mapping[str, str], address: str) -> UUID:
     govern.change_member(ines, made.member, name=plan["owner"])
     units = _units(ines, plan["units"])
     _members(ines, plan["members"], units, password)
-    _accounts(ines, plan["accounts"], secret_of, address)
+    _accounts(ines, plan["accounts"], units, secret_of, address)
     known = {row.name for row in listen.topics(made.organization).items}
     for name, query in plan["topics"].items():
         if name not in known:
@@ -118,9 +118,18 @@ def _members(ines: Actor, plan: list[list[str]], units: Mapping[str, UUID], pass
             govern.accept_invitation(link.rpartition("/")[2], name, password)
 
 
-def _accounts(ines: Actor, plan: Mapping[str, Mapping[str, Any]], secret_of: Mapping[str, str], address: str) -> None:
+def _accounts(
+    ines: Actor, plan: Mapping[str, Mapping[str, Any]], units: Mapping[str, UUID], secret_of: Mapping[str, str], address: str
+) -> None:
     known = accounts(ines.organization)
     for key, entry in plan.items():
         if key not in known:
             settings = {"reply_url": f"{address}/{key}", "reads_back": True, "idempotent": True}
-            connect.connect(ines, channel="webhook", name=entry["name"], settings=settings, credentials={"secret": secret_of[key]})
+            connect.connect(
+                ines,
+                channel="webhook",
+                name=entry["name"],
+                unit=units[entry["unit"]],
+                settings=settings,
+                credentials={"secret": secret_of[key]},
+            )

@@ -77,7 +77,7 @@ def hear(organization: UUID, start: datetime) -> None:
 
 
 def answer(organization: UUID, start: datetime) -> None:
-    """What we had answered by then, as said in the platforms' own programs."""
+    """What we had answered by then, as said in the platforms' own programs. The worker puts it into its conversations."""
     for key, account in company.accounts(organization).items():
         heard = [
             Heard(item=_ours(said, account, number, text, moment), received_at=moment, position=0, order=2**49 + number, channel="webhook")
@@ -87,7 +87,6 @@ def answer(organization: UUID, start: datetime) -> None:
         if heard:
             with transaction.atomic():
                 listen.accept(organization, account, heard, imported=False)
-    jobs.work_off()
 
 
 def handle(organization: UUID, start: datetime) -> None:
