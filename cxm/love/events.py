@@ -10,7 +10,39 @@ from cxm.kernel.events import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _ConversationEvent(Event):
+class ConversationsOpened(Event):
+    """People began, or began anew, to talk with us. Each is ``{conversation, account_id, unit, channel, kind, state, imported}``;
+    ``imported``: history, which starts no clocks, rules or alerts."""
+
+    name: ClassVar[str] = "love.conversations_opened"
+    permission: ClassVar[str] = "conversations:read"
+
+    conversations: tuple[dict[str, Any], ...]
+
+    def public(self) -> dict[str, Any]:
+        """The same: there are no words in it."""
+        return {"conversations": list(self.conversations)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationsContinued(Event):
+    """New mentions joined conversations. Each is ``{conversation, account_id, unit, channel, kind, state}``."""
+
+    name: ClassVar[str] = "love.conversations_continued"
+    permission: ClassVar[str] = "conversations:read"
+
+    conversations: tuple[dict[str, Any], ...]
+
+    def public(self) -> dict[str, Any]:
+        """The same: there are no words in it."""
+        return {"conversations": list(self.conversations)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationChanged(Event):
+    """``what``: answered, assigned, snoozed, woken, tagged, closed, reopened, noted, linked, rewritten, continued (by words of ours)."""
+
+    name: ClassVar[str] = "love.conversation_changed"
     permission: ClassVar[str] = "conversations:read"
 
     conversation: UUID
@@ -18,38 +50,6 @@ class _ConversationEvent(Event):
     unit: UUID
     channel: str
     kind: str
-
-    @property
-    def owner(self) -> str:
-        """The conversation orders its own events."""
-        return f"conversation:{self.conversation}"
-
-    def public(self) -> dict[str, Any]:
-        """Ids and kinds."""
-        return {
-            "conversation": str(self.conversation),
-            "account_id": str(self.account),
-            "unit": str(self.unit),
-            "channel": self.channel,
-            "kind": self.kind,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConversationOpened(_ConversationEvent):
-    """Somebody began, or began anew, to talk with us. ``imported``: history, which starts no clocks, rules or alerts."""
-
-    name: ClassVar[str] = "love.conversation_opened"
-
-    imported: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConversationChanged(_ConversationEvent):
-    """``what``: continued, answered, assigned, snoozed, woken, tagged, closed, reopened, noted, linked, rewritten."""
-
-    name: ClassVar[str] = "love.conversation_changed"
-
     what: str
     state: str
     assignee: UUID | None = None
@@ -57,8 +57,10 @@ class ConversationChanged(_ConversationEvent):
 
     def public(self) -> dict[str, Any]:
         """Ids, what changed, and the state it is in now."""
-        shown = _ConversationEvent.public(self)
-        return shown | {"what": self.what, "state": self.state, "assignee": str(self.assignee) if self.assignee else None}
+        return {
+            "conversation": str(self.conversation), "account_id": str(self.account), "unit": str(self.unit), "channel": self.channel, "kind": self.kind,
+            "what": self.what, "state": self.state, "assignee": str(self.assignee) if self.assignee else None,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +73,6 @@ class CaseChanged(Event):
     case: UUID
     what: str
     state: str
-
-    @property
-    def owner(self) -> str:
-        """The case orders its own events."""
-        return f"case:{self.case}"
 
     def public(self) -> dict[str, Any]:
         """Ids alone."""

@@ -38,16 +38,22 @@ def attach(organization: UUID, brought: Mapping[UUID, Mapping[UUID, Proof]], pro
                 key, ProofRow(id=key, organization_id=organization, kind=proof.kind[:20], value=proof.value, profile_id=profiles[identity])
             )
     ProofRow.objects.add_all([rows[key] for key in sorted(rows)], ignore_conflicts=True)
-    held = {
-        row.id: row
-        for row in Identity.objects.for_organization(organization).filter(id__in=list(brought)).order_by("id").select_for_update()
-    }
+    list(Identity.objects.for_organization(organization).filter(id__in=list(brought)).order_by("id").select_for_update().values_list("id"))
+    pairs = [(identity, key) for identity, proofs in brought.items() for key in proofs]
+    with connection.cursor() as cursor:
+        cursor.execute(_ATTACH, [[pair[0] for pair in pairs], [pair[1] for pair in pairs], organization])
+    known = homes(organization, rows)
     for identity, proofs in brought.items():
-        row = held[identity]
-        row.proof_keys = sorted({*row.proof_keys, *proofs})
-        row.save(update_fields=["proof_keys"])
-    for identity, proofs in brought.items():
-        _join_all(organization, identity, list(proofs), proofs)
+        if any(known[key] != profiles[identity] for key in proofs):
+            _join_all(organization, identity, list(proofs), proofs)
+
+
+_ATTACH = """
+with brought as (select identity, array_agg(proof) as proofs from unnest(%s::uuid[], %s::uuid[]) as t(identity, proof) group by identity)
+update people_identity as i
+set proof_keys = array(select distinct unnest(i.proof_keys || brought.proofs))
+from brought where i.id = brought.identity and i.organization_id = %s
+"""
 
 
 def _join_all(organization: UUID, identity: UUID, keys: list[UUID], proofs: Mapping[UUID, Proof]) -> None:

@@ -21,7 +21,12 @@ class Profile(OrganizationModel):
     class Meta(OrganizationModel.Meta):
         indexes = [
             models.Index(fields=["organization_id", "-created_at", "-id"], name="people_profile_newest"),
-            GinIndex(fields=["organization_id", "search"], opclasses=["uuid_ops", "gin_trgm_ops"], name="people_profile_search"),
+            GinIndex(
+                fields=["organization_id", "search"],
+                opclasses=["uuid_ops", "gin_trgm_ops"],
+                name="people_profile_search",
+                condition=~models.Q(search=""),
+            ),
             models.Index(
                 fields=["organization_id", "merged_into"], name="people_profile_merged", condition=models.Q(merged_into__isnull=False)
             ),

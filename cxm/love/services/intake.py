@@ -12,7 +12,7 @@ constraint of the database.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,7 @@ from cxm.kernel.clock import now, parse_instant
 from cxm.kernel.ids import mention_id, parse_id
 from cxm.love.clocks import FAR_FUTURE, promise
 from cxm.love.keys import conversation_id, conversation_key, thread_key
-from cxm.love.models import Answer, Conversation, Entry
+from cxm.love.models import Answer, Conversation, Entry, EventLine
 from cxm.love.services import rows
 from cxm.love.services.states import answered
 from cxm.people import api as people
@@ -89,6 +89,44 @@ def _spoken(organization: UUID, mention: Mapping[str, Any]) -> _Spoken:
     )
 
 
+@dataclass(slots=True)
+class _Batch:
+    """What one batch changes, written at its end in a few statements however many conversations it touches."""
+
+    organization: UUID
+    profiles: Mapping[UUID, UUID]
+    places: dict[UUID, tuple[datetime, int, UUID]] = field(default_factory=dict[UUID, "tuple[datetime, int, UUID]"])
+    rows: list[Conversation] = field(default_factory=list[Conversation])
+    entries: list[Entry] = field(default_factory=list[Entry])
+    lines: list[EventLine] = field(default_factory=list[EventLine])
+    opened: list[tuple[Conversation, bool]] = field(default_factory=list["tuple[Conversation, bool]"])
+
+    def line(self, row: Conversation, what: str, **detail: Any) -> None:
+        """A quiet line."""
+        self.lines.append(EventLine(organization_id=self.organization, conversation=row, what=what, detail=detail, by=_SYSTEM, at=now()))
+
+    def write(self) -> None:
+        """Write it all and tell of it."""
+        if not self.rows:
+            return
+        for row in self.rows:
+            row.version += 1
+            row.due_order = row.answer_due or FAR_FUTURE
+        Entry.objects.add_all(self.entries, ignore_conflicts=True)
+        EventLine.objects.add_all(self.lines)
+        Conversation.objects.add_all(self.rows, update_conflicts=True, unique_fields=["id"], update_fields=_WRITTEN)
+        began = {row.id for row, _ in self.opened}
+        rows.opened(self.organization, self.opened)
+        rows.continued(self.organization, [row for row in self.rows if row.id not in began])
+
+
+#: What a new mention can change of a conversation.
+_WRITTEN = [
+    "state", "author", "language", "subject", "last_at", "last_entry", "first_answer_due", "first_answered_at", "answer_due", "due_order", "resolution_due",
+    "snoozed_until", "closed_at", "close_reason", "version",
+]  # fmt: skip
+
+
 def _theirs(organization: UUID, spoken: Sequence[_Spoken]) -> None:
     known = set(
         Entry.objects.for_organization(organization)
@@ -98,39 +136,48 @@ def _theirs(organization: UUID, spoken: Sequence[_Spoken]) -> None:
     groups: dict[UUID, list[_Spoken]] = {}
     for entry in sorted(spoken, key=lambda entry: (entry.published_at, entry.order)):
         if entry.id not in known:
+            known.add(entry.id)
             groups.setdefault(entry.key, []).append(entry)
+    if not groups:
+        return
+    authors = [profile for entry in spoken if (profile := _named_profile(entry.data)) is not None]
+    batch = _Batch(organization, people.current(organization, authors) if authors else {})
     for _ in range(_ROUNDS):
+        groups = _sort_in(batch, groups)
         if not groups:
+            batch.write()
             return
-        groups = _sort_in(organization, groups)
     raise RuntimeError("Conversations kept changing while a batch was sorted into them.")  # the job is tried again
 
 
-def _sort_in(organization: UUID, groups: dict[UUID, list[_Spoken]]) -> dict[UUID, list[_Spoken]]:
+def _sort_in(batch: _Batch, groups: dict[UUID, list[_Spoken]]) -> dict[UUID, list[_Spoken]]:
     """One round; returns the groups whose conversation had to be made first (or was made by somebody else just now)."""
-    latest = _latest(organization, list(groups))
+    latest = _latest(batch, list(groups))
     missing: dict[UUID, list[_Spoken]] = {}
     fresh: list[Conversation] = []
     for key in sorted(groups):
         group, row = groups[key], latest.get(key)
         if row is None or _is_over(row, group):
             if any(entry.opens for entry in group):
-                fresh.append(_new(organization, key, group, _count(organization, key) if row else 0))
+                fresh.append(_new(batch, key, group, _count(batch.organization, key) if row else 0))
                 missing[key] = group
         else:
-            _continue(row, group)
+            _continue(batch, row, group)
     if fresh:
         Conversation.objects.add_all(fresh, ignore_conflicts=True)
     return missing
 
 
-def _latest(organization: UUID, keys: list[UUID]) -> dict[UUID, Conversation]:
-    rows = Conversation.objects.for_organization(organization)
-    ids = list(rows.filter(key__in=keys).order_by("key", "-opened_at", "-id").distinct("key").values_list("id", flat=True))
-    found = {row.key: row for row in rows.filter(id__in=ids).order_by("id").select_for_update()}
+def _latest(batch: _Batch, keys: list[UUID]) -> dict[UUID, Conversation]:
+    stored = Conversation.objects.for_organization(batch.organization)
+    ids = list(stored.filter(key__in=keys).order_by("key", "-opened_at", "-id").distinct("key").values_list("id", flat=True))
+    found = {row.key: row for row in stored.filter(id__in=ids).order_by("id").select_for_update()}
     # Another process may have begun a newer one while we waited for the lock: an open one always wins.
-    for row in rows.filter(key__in=keys).exclude(state="closed").exclude(id__in=ids).order_by("id").select_for_update():
+    for row in stored.filter(key__in=keys).exclude(state="closed").exclude(id__in=ids).order_by("id").select_for_update():
         found[row.key] = row
+    last = [row.last_entry for row in found.values() if row.last_entry is not None]
+    places = Entry.objects.for_organization(batch.organization).filter(id__in=last).values_list("published_at", "provider_order", "id")
+    batch.places |= {place[2]: place for place in places}
     return found
 
 
@@ -146,28 +193,30 @@ def _is_over(row: Conversation, group: Sequence[_Spoken]) -> bool:
     return row.closed_at is not None and now() - row.closed_at > limit
 
 
-def _new(organization: UUID, key: UUID, group: Sequence[_Spoken], number: int) -> Conversation:
+def _new(batch: _Batch, key: UUID, group: Sequence[_Spoken], number: int) -> Conversation:
     first = next(entry for entry in group if entry.opens)
     data = first.data
+    author = dict(data.get("author") or {})
+    profile = _named_profile(data)
     awaits = any(entry.waits for entry in group)
     clocks = [entry for entry in group if entry.waits and not entry.imported]
     opened_at = min(entry.heard_at for entry in clocks) if clocks else first.published_at if first.imported else first.heard_at
     kind = "private" if first.private else "public"
-    terms = promise(organization)
+    terms = promise(batch.organization)
     due = terms.answer_due(kind, opened_at) if clocks else None
     return Conversation(
         id=conversation_id(key, number),
-        organization_id=organization,
+        organization_id=batch.organization,
         key=key,
         channel=data["channel"],
         account_id=first.account,
         account=data.get("account") or "",
         unit_id=UUID(data["unit"]),
-        author_id=str((data.get("author") or {}).get("native_id") or ""),
-        author=dict(data.get("author") or {}),
-        profile_id=_profile(organization, data),
+        author_id=str(author.get("native_id") or ""),
+        author=author,
+        profile_id=batch.profiles.get(profile, profile) if profile else None,
         thread=data.get("thread"),
-        thread_key=thread_key(organization, first.account, data["thread"]) if data.get("thread") else None,
+        thread_key=thread_key(batch.organization, first.account, data["thread"]) if data.get("thread") else None,
         kind=kind,
         state="open" if awaits else "closed",
         subject=(data.get("title") or "")[:_SUBJECT_LIMIT],
@@ -182,61 +231,44 @@ def _new(organization: UUID, key: UUID, group: Sequence[_Spoken], number: int) -
     )
 
 
-def _profile(organization: UUID, data: Mapping[str, Any]) -> UUID | None:
-    profile = parse_id((data.get("author") or {}).get("profile") or "")
-    return people.current(organization, [profile]).get(profile, profile) if profile else None
+def _named_profile(data: Mapping[str, Any]) -> UUID | None:
+    return parse_id((data.get("author") or {}).get("profile") or "")
 
 
-def _continue(row: Conversation, group: Sequence[_Spoken]) -> None:
+def _continue(batch: _Batch, row: Conversation, group: Sequence[_Spoken]) -> None:
     entries = [_entry(row, entry, ours=False) for entry in group]
-    Entry.objects.add_all(entries, ignore_conflicts=True)
-    began = row.last_entry is None
+    if row.last_entry is None:  # told once: whoever puts the first mention in holds the row
+        batch.opened.append((row, all(entry.imported for entry in group)))
     waits = [entry for entry in group if entry.waits]
     if waits:
-        _our_turn(row, waits, began=began)
-    _newest(row, group[-1], entries[-1], theirs=True)
-    if began:  # told once: whoever puts the first mention in holds the row
-        row.save()
-        rows.opened(row, imported=all(entry.imported for entry in group))
-    else:
-        rows.keep(row, "continued", _SYSTEM)
+        _our_turn(batch, row, waits)
+    _newest(row, group[-1], entries[-1], batch.places.get(row.last_entry) if row.last_entry else None, theirs=True)
+    batch.entries += entries
+    batch.rows.append(row)
 
 
-def _our_turn(row: Conversation, waits: Sequence[_Spoken], *, began: bool) -> None:
+def _our_turn(batch: _Batch, row: Conversation, waits: Sequence[_Spoken]) -> None:
     """They wait for us: wake or reopen the conversation and start the clock, unless it is imported history."""
     live = [entry.heard_at for entry in waits if not entry.imported]
     if row.state == "closed":
-        _reopen(row, min(live) if live else None)
+        batch.line(row, "reopened", reason="they wrote again")
+        row.closed_at = row.close_reason = None
+        row.first_answered_at = row.first_answer_due = row.answer_due = row.resolution_due = None
     elif row.state == "snoozed":
-        rows.line(row, "woken", _SYSTEM, reason="they wrote again")
+        batch.line(row, "woken", reason="they wrote again")
     row.state, row.snoozed_until = "open", None
     if live and row.answer_due is None:
         row.answer_due = promise(row.organization_id).answer_due(row.kind, min(live))
-        if row.first_answered_at is None and (began or row.first_answer_due is None):
+        if row.first_answered_at is None and row.first_answer_due is None:
             row.first_answer_due = row.answer_due
     if live and row.resolution_due is None:
         row.resolution_due = promise(row.organization_id).resolution_due(min(live))
 
 
-def _reopen(row: Conversation, heard_at: datetime | None) -> None:
-    rows.line(row, "reopened", _SYSTEM, reason="they wrote again")
-    row.closed_at = row.close_reason = None
-    row.first_answered_at = row.first_answer_due = row.answer_due = row.resolution_due = None
-    if heard_at is not None:
-        row.resolution_due = promise(row.organization_id).resolution_due(heard_at)
-
-
-def _newest(row: Conversation, spoken: _Spoken, entry: Entry, *, theirs: bool) -> None:
+def _newest(row: Conversation, spoken: _Spoken, entry: Entry, last: tuple[datetime, int, UUID] | None, *, theirs: bool) -> None:
     """Keep what lists show of the last mention; an older one that arrives late changes none of it."""
-    if row.last_entry is not None:
-        last = (
-            Entry.objects.for_organization(row.organization_id)
-            .filter(id=row.last_entry)
-            .values_list("published_at", "provider_order", "id")
-            .first()
-        )
-        if last is not None and last > (entry.published_at, entry.provider_order, entry.id):
-            return
+    if last is not None and last > (entry.published_at, entry.provider_order, entry.id):
+        return
     row.last_at, row.last_entry = entry.published_at, entry.id
     if theirs:
         row.author = dict(spoken.data.get("author") or row.author)
@@ -269,7 +301,10 @@ def _ours(organization: UUID, spoken: _Spoken) -> None:
     Entry.objects.add_all([entry], ignore_conflicts=True)
     if not answer and not spoken.imported:  # said in the platform's own program: it answers all the same
         answered(row, entry)
-    _newest(row, spoken, entry, theirs=False)
+    last = (
+        Entry.objects.for_organization(organization).filter(id=row.last_entry).values_list("published_at", "provider_order", "id").first()
+    )
+    _newest(row, spoken, entry, last, theirs=False)
     rows.keep(row, "continued", _SYSTEM)
 
 

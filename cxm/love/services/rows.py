@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +13,12 @@ from cxm.kernel.clock import now
 from cxm.kernel.errors import FieldError, Invalid, NotAllowed, NotFound
 from cxm.kernel.text import normalise
 from cxm.love.clocks import FAR_FUTURE
-from cxm.love.events import ConversationChanged, ConversationOpened
+from cxm.love.events import ConversationChanged, ConversationsContinued, ConversationsOpened
 from cxm.love.models import Conversation, Entry, EventLine
 from cxm.platform import events, realtime
+
+#: Names in one notification: PostgreSQL carries less than 8,000 bytes of them.
+_NAMES = 100
 
 
 def locked(actor: Actor, conversation: UUID, permission: str) -> Conversation:
@@ -58,20 +62,38 @@ def keep(row: Conversation, what: str, by: str) -> None:
     tell(row)
 
 
-def opened(row: Conversation, *, imported: bool) -> None:
-    """Publish that a conversation began."""
-    events.publish(
-        ConversationOpened(
-            organization=row.organization_id,
-            conversation=row.id,
-            account=row.account_id,
-            unit=row.unit_id,
-            channel=row.channel,
-            kind=row.kind,
-            imported=imported,
+def opened(organization: UUID, began: Sequence[tuple[Conversation, bool]]) -> None:
+    """Publish that conversations began; with each, whether it is imported history."""
+    if began:
+        events.publish(
+            ConversationsOpened(
+                organization=organization, conversations=tuple(_told(row) | {"imported": imported} for row, imported in began)
+            )
         )
-    )
-    tell(row)
+        _tell_all(organization, [row for row, _ in began])
+
+
+def continued(organization: UUID, changed: Sequence[Conversation]) -> None:
+    """Publish that new mentions joined conversations."""
+    if changed:
+        events.publish(ConversationsContinued(organization=organization, conversations=tuple(_told(row) for row in changed)))
+        _tell_all(organization, changed)
+
+
+def _told(row: Conversation) -> dict[str, str]:
+    return {
+        "conversation": str(row.id),
+        "account_id": str(row.account_id),
+        "unit": str(row.unit_id),
+        "channel": row.channel,
+        "kind": row.kind,
+        "state": row.state,
+    }
+
+
+def _tell_all(organization: UUID, changed: Sequence[Conversation]) -> None:
+    for start in range(0, len(changed), _NAMES):
+        realtime.tell(organization, "inbox", *(f"conversation:{row.id}" for row in changed[start : start + _NAMES]))
 
 
 def tell(row: Conversation) -> None:

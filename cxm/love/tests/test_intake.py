@@ -35,7 +35,7 @@ def test_a_message_opens_a_conversation_with_its_clocks(world: World) -> None:
     assert view.author["handle"] == "lena"
     assert view.last_mention is not None and view.last_mention["text"] == "Where is my order?"
     assert not {"context", "organization", "imported"} & set(view.last_mention), "what the channel needs is nobody else's business"
-    assert EventLog.objects.filter(organization_id=world.organization, name="love.conversation_opened").count() == 1
+    assert EventLog.objects.filter(organization_id=world.organization, name="love.conversations_opened").count() == 1
 
 
 def test_a_second_message_continues_it_and_a_repetition_changes_nothing(world: World) -> None:
@@ -224,7 +224,7 @@ def test_ten_messages_of_a_new_contact_at_once_are_one_conversation_in_order() -
     _at_once([lambda mention=mention: world.hear(mention) for mention in mentions])
     assert texts(world) == [str(number) for number in range(10)]
     assert Conversation.objects.for_organization(world.organization).count() == 1
-    assert EventLog.objects.filter(organization_id=world.organization, name="love.conversation_opened").count() == 1
+    assert EventLog.objects.filter(organization_id=world.organization, name="love.conversations_opened").count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
