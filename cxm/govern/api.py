@@ -48,6 +48,7 @@ from cxm.govern.services.stops import (
     stops,
 )
 from cxm.govern.services.tokens import create_token
+from cxm.govern.workplaces import workplaces
 
 __all__ = [
     "Audited",
@@ -109,4 +110,5 @@ __all__ = [
     "units",
     "unmatched_intents",
     "verify_audit",
+    "workplaces",
 ]

@@ -200,7 +200,7 @@ def member_page(request: HttpRequest, member: UUID) -> HttpResponse:
 def tokens_page(request: HttpRequest) -> HttpResponse:
     """One's API tokens; a new one's secret is shown this once."""
     actor = access.actor_of(request)
-    error, secrets = None, []
+    error, secrets, chosen = None, [], None
     if request.method == "POST":
         if request.POST.get("action") == "revoke":
             tokens.revoke_token(actor, _id(request, "token") or UUID(int=0))
@@ -218,7 +218,17 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
     listed = [{"token": one, "member": names.get(one.member, "")} for one in tokens.tokens(actor)]
     days = [("", _("never")), ("30", _("in 30 days")), ("90", _("in 90 days")), ("365", _("in a year"))]
     return show(
-        request, "tokens", {"tokens": listed, "permissions": held, "days": days, "secret": secrets[0] if secrets else None}, error=error
+        request,
+        "tokens",
+        {
+            "tokens": listed,
+            "permissions": held,
+            "days": days,
+            "secret": secrets[0] if secrets else None,
+            "which_all": chosen is None,
+            "which_some": chosen is not None,
+        },
+        error=error,
     )
 
 

@@ -8,11 +8,18 @@ from allauth.account import views
 from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 
 class SignInAdapter(DefaultAccountAdapter):
     """What differs from the library's own ways."""
+
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "email_password_mismatch": _("This mail address and this password do not go together."),
+        "too_many_login_attempts": _("Too many attempts. Wait five minutes and try again."),
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Never: people join by invitation."""

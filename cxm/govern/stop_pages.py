@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from cxm.govern import access
-from cxm.govern.contracts import STOP_KINDS, Stop
+from cxm.govern.contracts import STOP_KINDS, HeldItem, Stop
 from cxm.govern.doors import page
 from cxm.govern.services import organizations, stops
 from cxm.govern.settings_pages import attempt
@@ -74,13 +74,36 @@ def one_stop_page(request: HttpRequest, stop: UUID) -> HttpResponse:
     one = stops.stop_of(actor.organization, stop)
     context = {
         "stop_one": _shown(one, names(actor)),
-        "items": stops.held_for(actor, stop),
+        "items": [_item(one) for one in stops.held_for(actor, stop)],
         "seen_until": format_instant(now()),
         "receipts": list((one.receipt or {}).get("lifts", [])),
         "may_write": actor.may("stops:write"),
         "error": error,
     }
     return render(request, "govern/stop_one.html", context, status=error.status if error else 200)
+
+
+def _item(item: HeldItem) -> dict[str, Any]:
+    words = {"reply": _("Reply"), "post": _("Post"), "campaign": _("Campaign"), "survey": _("Survey"), "ad": _("Ad"), "call": _("Call")}
+    return {"id": item.id, "text": item.text, "since": item.since, "kind_name": words.get(item.kind, item.kind)}
+
+
+def banners(actor: Actor) -> list[dict[str, Any]]:
+    """Stops that are on, as the frame of every page shows them (``stop.scopes``): read without what they hold, which may be much."""
+    on = stops.stops(actor.organization, on=True)
+    named = names(actor) if on else {}
+    return [
+        {
+            "whole": one.scope == "organization",
+            "name": _shown(one, named)["name"],
+            "since": one.on_at,
+            "by": one.by_name,
+            "reason": one.reason,
+            "held_url": f"/stop/{one.id}",
+            "lift_url": f"/stop/{one.id}",
+        }
+        for one in on
+    ]
 
 
 def kind_names() -> dict[str, str]:

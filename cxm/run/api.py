@@ -218,7 +218,8 @@ def _once(request: HttpRequest, actor: Actor, run: Callable[[], HttpResponse], *
 
 
 def _refuse_nul(request: HttpRequest, path: dict[str, Any]) -> None:
-    for name, value in [*request.GET.items(), *path.items()]:
+    sent = [(name, value) for name, values in request.GET.lists() for value in values]
+    for name, value in [*sent, *path.items()]:
         if isinstance(value, str) and "\x00" in (name + value):
             raise Invalid(
                 "validation_failed",

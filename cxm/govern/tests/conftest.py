@@ -56,7 +56,8 @@ def make_house(name: str, email: str) -> House:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_counters():
+def _fresh_counters(settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one is slow on purpose
     cache.clear()
     rate.window.clear()
 

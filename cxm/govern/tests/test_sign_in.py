@@ -106,6 +106,18 @@ def test_guessing_is_slowed_by_address_and_by_source(house):
     assert Client().get("/home").status_code == 302
 
 
+def test_a_forged_proxy_header_is_no_other_source(house):
+    for number in range(10):
+        answer = Client().post(
+            "/sign-in",
+            {"login": f"guess{number}@marlow.example", "password": "wrong wrong"},
+            headers={"X-Forwarded-For": f"203.0.113.{number}"},
+        )
+        assert answer.status_code == 422
+    refused = Client().post("/sign-in", {"login": house.email, "password": PASSWORD}, headers={"X-Forwarded-For": "198.51.100.1"})
+    assert refused.status_code in (422, 429)
+
+
 def test_the_session_changes_its_key_and_ends(house):
     client = Client()
     client.get("/sign-in")
