@@ -24,7 +24,7 @@ from cxm.kernel.ids import mention_id, parse_id
 from cxm.love.clocks import FAR_FUTURE, promise
 from cxm.love.keys import conversation_id, conversation_key, thread_key
 from cxm.love.models import Answer, Conversation, Entry, EventLine
-from cxm.love.services import rows
+from cxm.love.services import bulk, rows
 from cxm.love.services.states import answered
 from cxm.people import api as people
 
@@ -112,9 +112,9 @@ class _Batch:
         for row in self.rows:
             row.version += 1
             row.due_order = row.answer_due or FAR_FUTURE
-        Entry.objects.add_all(self.entries, ignore_conflicts=True)
-        EventLine.objects.add_all(self.lines)
-        Conversation.objects.add_all(self.rows, update_conflicts=True, unique_fields=["id"], update_fields=_WRITTEN)
+        bulk.insert(self.entries)
+        bulk.insert(self.lines)
+        bulk.update(self.rows, _WRITTEN)
         began = {row.id for row, _ in self.opened}
         rows.opened(self.organization, self.opened)
         rows.continued(self.organization, [row for row in self.rows if row.id not in began])
@@ -164,7 +164,7 @@ def _sort_in(batch: _Batch, groups: dict[UUID, list[_Spoken]]) -> dict[UUID, lis
         else:
             _continue(batch, row, group)
     if fresh:
-        Conversation.objects.add_all(fresh, ignore_conflicts=True)
+        bulk.insert(fresh)
     return missing
 
 
