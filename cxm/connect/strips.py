@@ -15,11 +15,13 @@ from cxm.kernel.clock import now
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day: its bar in a drawing 100 units wide (as text, never localised) and for how many minutes something was cut."""
+    """One day: its bar in a drawing 100 units wide (as text, never localised), whether anything was connected then, and for how many
+    minutes something was cut."""
 
     date: date
     x: str
     width: str
+    connected: bool
     minutes: int
 
 
@@ -47,14 +49,16 @@ def gap_strip(actor: Actor, days: int, account: UUID | None = None) -> Strip:
         for gap in selectors.gaps(actor.organization, since=begin)
         if (gap["account"] == account if account else gap["account"] in known)
     ]
-    return Strip(_days(begin, days, found, end), tuple(found))
+    shown = [one for one in known.values() if account is None or one.id == account]
+    since = min((one.created_at for one in shown), default=end)
+    return Strip(_days(begin, days, found, since, end), tuple(found))
 
 
-def _days(begin: datetime, count: int, gaps: Sequence[Mapping[str, Any]], end: datetime) -> tuple[Day, ...]:
+def _days(begin: datetime, count: int, gaps: Sequence[Mapping[str, Any]], since: datetime, end: datetime) -> tuple[Day, ...]:
     step = 100 / count
     made = []
     for at in range(count):
         low, high = begin + timedelta(days=at), begin + timedelta(days=at + 1)
         seconds = sum(max((min(gap["ended_at"] or end, high) - max(gap["began_at"], low)).total_seconds(), 0) for gap in gaps)
-        made.append(Day(low.date(), f"{at * step:.3f}", f"{step * 0.78:.3f}", -int(-seconds // 60)))
+        made.append(Day(low.date(), f"{at * step:.3f}", f"{step * 0.78:.3f}", high > since, -int(-seconds // 60)))
     return tuple(made)

@@ -116,13 +116,15 @@ def narrowed(text: str, more: str) -> tuple[str, bool]:
 
 
 def mended(text: str, error: BadInput) -> str:
-    """``text`` with the error's suggestion put in its place, where that makes it a query; else empty."""
+    """``text`` with the error's suggestion put in its place, where that mends it or at least what comes before; else empty."""
     position, length, suggestion = (error.extra.get(name) for name in ("position", "length", "suggestion"))
     if not isinstance(position, int) or not isinstance(length, int) or not isinstance(suggestion, str) or not suggestion:
         return ""
     tried = text[:position] + suggestion + text[position + length :]
     try:
         language.parse(tried)
-    except BadInput:
-        return ""
+    except BadInput as further:
+        reached = further.extra.get("position")
+        if not isinstance(reached, int) or reached < position + len(suggestion):
+            return ""
     return tried if tried != text else ""

@@ -158,7 +158,7 @@ def _form(request: HttpRequest, item: dict[str, Any], error: CxmError | None) ->
         "sentiments": [(value, names.sentiments()[value]) for value in SENTIMENTS],
         "sentiment": typed.get("sentiment") if typed is not None else item.get("sentiment") or "",
         "intents": [{"value": value, "label": names.intents()[value], "checked": value in chosen} for value in INTENTS],
-        "language": typed.get("language") if typed is not None else item.get("language") or "und",
+        "tag": typed.get("language") if typed is not None else item.get("language") or "und",
         "spams": [("false", _("no")), ("true", _("yes"))],
         "spam": typed.get("spam") if typed is not None else spam,
         "states": [(value, names.states()[value]) for value in STATES],

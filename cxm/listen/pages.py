@@ -116,10 +116,16 @@ def says(actor: Actor, asked: Asked, refused: CxmError | None) -> dict[str, Any]
         "shown": shown + (" " if spans and spans[0][0] >= len(shown) else ""),
         "spans": spans,
         "position": position + 1 if isinstance(position, int) else None,
-        "suggestion": error.extra.get("suggestion") or "",
+        "suggestion": _advice(error),
         "mended": mended,
         "mended_url": asked.with_query(mended).address() if mended else "",
     }
+
+
+def _advice(error: CxmError) -> str:
+    """The suggestion, unless the sentence says it already."""
+    found = str(error.extra.get("suggestion") or "")
+    return "" if found in f"{error.text} {error.hint}" else found
 
 
 def _share(states: dict[str, int]) -> str:

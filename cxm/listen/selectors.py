@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from cxm.channels.contracts import STATES
 from cxm.connect import api as connect
@@ -28,8 +28,13 @@ _INNER = ("organization", "context", "provider_order", "imported", "addressed", 
 
 def understood(actor: Actor, text: str) -> language.Query:
     """A query with this organization's topics and unit names resolved; raises BadInput ``query_invalid`` with the position."""
-    names = {unit.name.casefold(): str(unit.id) for unit in govern.units(actor.organization)}
-    return language.parse(text, topics=topics.resolver(actor.organization), names={"unit": lambda name: names.get(name.casefold())})
+
+    def units(name: str) -> tuple[str, ...] | None:
+        """A unit's name stands for it and everything below it."""
+        found = [unit.id for unit in govern.units(actor.organization) if unit.name.casefold() == name.casefold()]
+        return tuple(str(each) for unit in found for each in govern.descendants(actor.organization, unit)) or None
+
+    return language.parse(text, topics=topics.resolver(actor.organization), names={"unit": units})
 
 
 def _units(actor: Actor) -> list[str] | None:
@@ -153,13 +158,13 @@ def coverage(actor: Actor, *, after: datetime | None = None, before: datetime | 
 
 
 def coverage_by(actor: Actor, field: str, *, after: datetime | None = None, before: datetime | None = None) -> list[dict[str, Any]]:
-    """The same by ``account_id``, ``language``, ``channel`` or ``unit_id``: rows of key, heard and each state."""
+    """The same by ``account_id``, ``language``, ``channel``, ``unit_id`` or ``published_at__date`` (days in UTC): rows of key, heard and each state."""
     rows = _ledger(actor, after, before)
     found: dict[Any, dict[str, Any]] = {}
-    for row in rows.values(field, "state", "deleted_at__isnull").annotate(n=Count("id")):
+    for row in rows.annotate(gone=Q(deleted_at__isnull=False)).values(field, "state", "gone").annotate(n=Count("id")).order_by():
         entry = found.setdefault(row[field], {"key": row[field], "heard": 0, "deleted": 0, **dict.fromkeys(STATES, 0)})
         entry["heard"] += row["n"]
-        entry[row["state"] if row["deleted_at__isnull"] else "deleted"] += row["n"]
+        entry["deleted" if row["gone"] else row["state"]] += row["n"]
     return sorted(found.values(), key=lambda entry: -entry["heard"])
 
 
