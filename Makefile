@@ -33,7 +33,7 @@ bench: install-test ## The figures of docs/benchmarks.md, measured on this machi
 	@$(BIN)/python -m bench
 
 soak: install-test ## The long runs: a thousand kills, a million mentions
-	@$(BIN)/pytest -m soak -o addopts="-q --strict-markers --import-mode=importlib -p no:cacheprovider"
+	@$(BIN)/pytest -m soak -o addopts="-q --strict-markers --import-mode=importlib -p no:cacheprovider -p tests.engine"
 
 screenshots: install-test ## Every page, light and dark, both directions, phone, into .screenshots
 	@$(BIN)/python tools/screenshots.py

@@ -25,7 +25,7 @@ from cxm.connect.mailbox import defer_take_in, fingerprint
 from cxm.connect.models import Account, Delivery
 from cxm.kernel.clock import now
 from cxm.kernel.ids import parse_id
-from cxm.platform import observability
+from cxm.platform import bulk, observability
 from cxm.platform.config import settings
 
 GROUP = 256
@@ -149,7 +149,7 @@ def store_group(knocks: list[Knock]) -> None:
         authentic = [knock for knock in knocks if _authentic(knock, rows)]
         fresh = _unknown(authentic)
         if fresh:
-            Delivery.objects.add_all(fresh)
+            bulk.insert(fresh)
             for account in sorted({row.account_id for row in fresh}, key=str):
                 defer_take_in(account)
 

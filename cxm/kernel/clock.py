@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ def now() -> datetime:
 
 
 @contextmanager
-def frozen_at(moment: datetime) -> Iterator[None]:
+def frozen_at(moment: datetime) -> Generator[None]:
     """Hold the clock at ``moment`` (aware) within the block; for tests and rehearsals."""
     token = _FROZEN.set(moment.astimezone(UTC))
     try:
@@ -30,7 +30,7 @@ def frozen_at(moment: datetime) -> Iterator[None]:
 
 
 @contextmanager
-def shifted_by(offset: timedelta) -> Iterator[None]:
+def shifted_by(offset: timedelta) -> Generator[None]:
     """Step the clock by ``offset`` within the block; for tests of skew."""
     token = _OFFSET.set(_OFFSET.get() + offset)
     try:

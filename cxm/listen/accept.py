@@ -26,7 +26,7 @@ from cxm.listen.events import MentionsChanged, MentionsDeleted, MentionsHeard
 from cxm.listen.models import Record
 from cxm.people import api as people
 from cxm.people.contracts import IdentityClaim
-from cxm.platform import events, realtime
+from cxm.platform import bulk, events, realtime
 
 
 @dataclass(slots=True)
@@ -146,25 +146,18 @@ def _insert(batch: _Batch, outcomes: list[Taken], ids: Sequence[UUID]) -> None:
     """Claim new ids; those another process claimed in this very moment are duplicates here."""
     _describe(batch)
     rows = sorted([*(record for record, _ in batch.fresh.values()), *batch.tombstones], key=lambda row: row.pk.int)
-    if rows:
-        Record.objects.bulk_create(rows, ignore_conflicts=True)
-        _drop_lost(batch, outcomes, ids)
+    written = bulk.insert(rows, skip_known=True)
+    lost = [row.pk for row in rows if row.pk not in written]
+    for pk in lost:
+        batch.fresh.pop(pk, None)
+    for index, identifier in enumerate(ids):
+        if identifier in lost:
+            outcomes[index] = Taken("duplicate")
     changed = [*(record for record, _ in batch.edited.values()), *(batch.known[key] for key in batch.deleted)]
     if changed:
         Record.objects.bulk_update(
             changed, ["edited_at", "deleted_at", "digest", "version", "overrides", "language", "state"], batch_size=500
         )
-
-
-def _drop_lost(batch: _Batch, outcomes: list[Taken], ids: Sequence[UUID]) -> None:
-    ours = {row.pk: row.heard_at for row in batch.known.values()}
-    stored = Record.objects.filter(pk__in=list(batch.fresh)).values_list("pk", "heard_at", "digest")
-    lost = {pk for pk, heard_at, digest in stored if heard_at != ours[pk] or bytes(digest) != bytes(batch.fresh[pk][0].digest)}
-    for pk in lost:
-        del batch.fresh[pk]
-    for index, identifier in enumerate(ids):
-        if identifier in lost:
-            outcomes[index] = Taken("duplicate")
 
 
 def _describe(batch: _Batch) -> None:

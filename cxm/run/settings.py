@@ -108,7 +108,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "cxm.run.context.shell",
             ],
-            "builtins": ["django_cotton.templatetags.cotton", "django.templatetags.i18n"],
+            "builtins": ["django_cotton.templatetags.cotton", "django.templatetags.i18n", "cxm.design.templatetags.cxm"],
         },
     }
 ]
@@ -142,6 +142,8 @@ SECURE_HSTS_SECONDS = 31536000 if _secure else 0
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 52_000_000
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+
+COTTON_ISOLATE_BY_DEFAULT = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = options.data / "static"
