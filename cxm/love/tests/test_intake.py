@@ -9,7 +9,11 @@ from threading import Barrier
 import pytest
 from django.db import connection
 
+from cxm.channels.contracts import Author, Mention
+from cxm.connect import api as connect
+from cxm.connect.contracts import Heard
 from cxm.kernel.clock import now, shifted_by
+from cxm.listen import api as listen
 from cxm.love import api
 from cxm.love.models import Conversation, Entry
 from cxm.love.tests.conftest import World, make_world
@@ -193,6 +197,25 @@ def test_conversations_follow_the_profile_of_their_author(world: World) -> None:
     _deliver(world, "people.identities_moved")
     assert world.only().conversation.profile == kept
     assert world.only().conversation.author["profile"] == str(kept)
+
+
+def test_what_listen_accepts_becomes_a_conversation_with_a_profile(world: World) -> None:
+    account, moment = connect.account(world.organization, world.account), now() - timedelta(minutes=9)
+    said = [Mention(f"m{number}", "message", Author("lena", handle="lena"), f"word {number}", moment, private=True) for number in range(3)]
+    listen.accept(
+        world.organization, account, [Heard(item, now(), index, 100 - index, "webhook") for index, item in enumerate(said)], imported=False
+    )
+    _deliver(world, "listen.mentions_heard")
+    detail = world.only()
+    assert [item.mention["text"] for item in detail.mentions] == ["word 2", "word 1", "word 0"], "ties stand in the provider's order"
+    assert detail.conversation.profile is not None
+    assert [view.id for view in people.profiles(world.organization, "lena").items] == [detail.conversation.profile]
+    api.close(world.actor, detail.conversation.id, "handed_over")
+    told = EventLog.objects.filter(organization_id=world.organization, name="listen.mentions_changed").latest("id")
+    assert {entry["id"] for entry in told.payload["mentions"]} == {str(item.id) for item in detail.mentions}
+    _deliver(world, "listen.mentions_changed")
+    view = world.only().conversation
+    assert (view.state, view.close_reason) == ("closed", "handed_over")
 
 
 def _deliver(world: World, name: str) -> None:
