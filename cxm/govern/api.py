@@ -19,6 +19,8 @@ from cxm.govern.contracts import (
     Unit,
 )
 from cxm.govern.doors import Body, page, requires, router, to_sign_in
+from cxm.govern.frame import banners as stop_banners
+from cxm.govern.frame import workplaces
 from cxm.govern.services.audit import entries, intent, outcome, record, unmatched_intents
 from cxm.govern.services.audit import verify as verify_audit
 from cxm.govern.services.members import SetUp, invite, member, member_by_email, members, set_up
@@ -48,7 +50,6 @@ from cxm.govern.services.stops import (
     stops,
 )
 from cxm.govern.services.tokens import create_token
-from cxm.govern.workplaces import workplaces
 
 __all__ = [
     "Audited",
@@ -102,6 +103,7 @@ __all__ = [
     "root_unit",
     "router",
     "set_up",
+    "stop_banners",
     "stop_of",
     "stop_on",
     "stops",

@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from cxm.govern import access
-from cxm.govern.contracts import STOP_KINDS, HeldItem, Stop
+from cxm.govern.contracts import HeldItem, Stop
 from cxm.govern.doors import page
-from cxm.govern.services import organizations, stops
+from cxm.govern.frame import names, scope_name
+from cxm.govern.services import stops
 from cxm.govern.settings_pages import attempt
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, now, parse_instant
@@ -88,47 +89,6 @@ def _item(item: HeldItem) -> dict[str, Any]:
     return {"id": item.id, "text": item.text, "since": item.since, "kind_name": words.get(item.kind, item.kind)}
 
 
-def banners(actor: Actor) -> list[dict[str, Any]]:
-    """Stops that are on, as the frame of every page shows them (``stop.scopes``): read without what they hold, which may be much."""
-    on = stops.stops(actor.organization, on=True)
-    named = names(actor) if on else {}
-    return [
-        {
-            "whole": one.scope == "organization",
-            "name": _shown(one, named)["name"],
-            "since": one.on_at,
-            "by": one.by_name,
-            "reason": one.reason,
-            "held_url": f"/stop/{one.id}",
-            "lift_url": f"/stop/{one.id}",
-        }
-        for one in on
-    ]
-
-
-def kind_names() -> dict[str, str]:
-    """What a stop of a kind holds, in words."""
-    return {
-        "reply": _("replies"),
-        "post": _("posts"),
-        "campaign": _("campaigns"),
-        "survey": _("surveys"),
-        "ad": _("ads"),
-        "call": _("calls"),
-    }
-
-
-def names(actor: Actor) -> dict[str, str]:
-    """Words for every scope that can be chosen."""
-    found = {"organization": _("Everything")}
-    found |= {
-        f"unit:{unit.id}": _("Unit {name}").format(name=unit.name)
-        for unit in organizations.units(actor.organization)
-        if unit.parent is not None
-    }
-    return found | {f"kind:{kind}": _("All {things}").format(things=kind_names()[kind]) for kind in STOP_KINDS}
-
-
 def _scopes(actor: Actor) -> list[tuple[str, str]]:
     units = actor.units("stops:write")
     found = names(actor).items()
@@ -138,6 +98,4 @@ def _scopes(actor: Actor) -> list[tuple[str, str]]:
 
 
 def _shown(stop: Stop, named: dict[str, str]) -> dict[str, Any]:
-    kind, _colon, target = stop.scope.partition(":")
-    name = named.get(stop.scope) or (_("Account {id}").format(id=target[:8]) if kind == "account" else stop.scope)
-    return {"stop": stop, "name": name, "url": f"/stop/{stop.id}"}
+    return {"stop": stop, "name": scope_name(stop, named), "url": f"/stop/{stop.id}"}

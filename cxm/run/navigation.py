@@ -23,10 +23,18 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         **look,
         "navigation": _entries(request, actor),
         "stop": _stop(actor),
-        "organization": {"name": organization.name, "unit": ""},
+        "organization": {"name": organization.name, "unit": "", "switch": _switch(request, actor)},
         "member": {"name": actor.name},
         "live_url": "/live",
     }
+
+
+def _switch(request: HttpRequest, actor: Actor) -> list[dict[str, Any]]:
+    from cxm.govern import api as govern
+
+    places = govern.workplaces(request)
+    entries = [{"name": one.name, "url": f"/switch-organization?to={one.id}", "active": one.id == actor.organization} for one in places]
+    return entries if len(entries) > 1 else []
 
 
 def _entries(request: HttpRequest, actor: Actor) -> list[dict[str, Any]]:
@@ -77,4 +85,10 @@ def _stop(actor: Actor) -> dict[str, Any]:
     from cxm.govern import api as govern
 
     on = govern.stops(actor.organization, on=True)
-    return {"on": bool(on), "stops": on, "scopes": [stop.scope for stop in on], "may": actor.may("stops:write"), "url": "/stop"}
+    return {
+        "on": bool(on),
+        "stops": on,
+        "scopes": govern.stop_banners(actor) if on else [],
+        "may": actor.may("stops:write"),
+        "url": "/stop",
+    }
