@@ -17,6 +17,7 @@ from cxm.demo import company, telling
 from cxm.demo.telling import Said
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, frozen_at, now
+from cxm.kernel.ids import mention_id
 from cxm.listen import api as listen
 from cxm.love import api as love
 from cxm.love.contracts import InboxFilter
@@ -66,27 +67,52 @@ def import_history(organization: UUID, start: datetime) -> None:
 
 def hear(organization: UUID, start: datetime) -> None:
     """What was said to our accounts, into their mailboxes with the time it came, and on into conversations."""
-    for key, account in company.accounts(organization).items():
-        found = [entry for said in telling.past() if said.where == key and not said.history for entry in _spoken(said, account, start)]
-        deliveries = [
-            RawDelivery(f"demo:{entry['native_id']}", orjson.dumps(entry), {"content-type": "application/json"}, moment + HEARD_AFTER)
-            for moment, entry in sorted(found, key=lambda one: (one[0], one[1]["native_id"]))
-        ]
-        connect.deliver(organization, account.id, deliveries)
+    _deliver(organization, start, lambda said, number: number not in _resumed(said))
     jobs.work_off()
 
 
 def answer(organization: UUID, start: datetime) -> None:
-    """What we had answered by then, as said in the platforms' own programs. The worker puts it into its conversations."""
+    """What we had answered by then, as said in the platforms' own programs; then the words of those who wrote again after it.
+
+    Only the exchanges that went on are worked off here; the worker puts the others' answers into their places.
+    """
+    _say(organization, start, lambda said: bool(_resumed(said)))
+    jobs.work_off()
+    _deliver(organization, start, lambda said, number: number in _resumed(said))
+    jobs.work_off()
+    _say(organization, start, lambda said: not _resumed(said))
+
+
+def _deliver(organization: UUID, start: datetime, wanted: Callable[[Said, int], bool]) -> None:
     for key, account in company.accounts(organization).items():
+        told = [said for said in telling.past() if said.where == key and not said.history]
+        found = [one for said in told for one in _spoken(said, account, start) if wanted(said, one[1])]
+        deliveries = [
+            RawDelivery(f"demo:{entry['native_id']}", orjson.dumps(entry), {"content-type": "application/json"}, moment + HEARD_AFTER)
+            for moment, _, entry in sorted(found, key=lambda one: (one[0], one[1]))
+        ]
+        if deliveries:
+            connect.deliver(organization, account.id, deliveries)
+
+
+def _say(organization: UUID, start: datetime, wanted: Callable[[Said], bool]) -> None:
+    for key, account in company.accounts(organization).items():
+        told = [said for said in telling.past() if said.where == key and not said.history and wanted(said)]
         heard = [
             Heard(item=_ours(said, account, number, text, moment), received_at=moment, position=0, order=2**49 + number, channel="webhook")
-            for said in telling.past() if said.where == key and not said.history
-            for moment, number, text in _turns(said, start, ours=True)
+            for said in told for moment, number, text in _turns(said, start, ours=True)
         ]  # fmt: skip
         if heard:
             with transaction.atomic():
                 listen.accept(organization, account, heard, imported=False)
+
+
+def _resumed(said: Said) -> set[int]:
+    """Their words after our last answer, where they wait for us again."""
+    ours = [number for number, turn in enumerate(said.turns, 2) if turn.ours]
+    if not ours or any(act.split(" ")[1] == "closes" for act in said.do):
+        return set()
+    return {number for number, turn in enumerate(said.turns, 2) if number > ours[-1]}
 
 
 def handle(organization: UUID, start: datetime) -> None:
@@ -101,10 +127,10 @@ def handle(organization: UUID, start: datetime) -> None:
         moment = _last(said, start)
         for act in said.do:
             moment = min(moment + ACTED_AFTER, now())
-            _act(act, place, moment, actors)
+            _act(act, place, mention_id(organization, "webhook", said.native_id, accounts[said.where].id), moment, actors)
 
 
-def _act(act: str, conversation: UUID, moment: datetime, actors: Mapping[str, Actor]) -> None:
+def _act(act: str, conversation: UUID, mention: UUID, moment: datetime, actors: Mapping[str, Actor]) -> None:
     who, verb, rest = (*act.split(" ", 2), "")[:3]
     actor = actors[who]
     if verb == "reply":  # not in the past: the platform answers now
@@ -115,6 +141,7 @@ def _act(act: str, conversation: UUID, moment: datetime, actors: Mapping[str, Ac
         "gives": lambda: love.assign(actor, conversation, actors[rest].member),
         "notes": lambda: love.note(actor, conversation, rest),
         "tags": lambda: love.tag(actor, conversation, add=rest.split(", ")),
+        "marks": lambda: listen.patch(actor, mention, corrections={rest: True}),
         "closes": lambda: love.close(actor, conversation, rest or "answered"),
     }
     if verb == "snoozes":  # counted from now: a wake-up in the past would be none
@@ -144,7 +171,7 @@ def _history(said: Said, accounts: Mapping[str, Account], start: datetime) -> It
     account = accounts.get(said.where)
     ours = any(turn.ours for turn in said.turns)
     names = {"channel": "webhook", "account": account.name} if account else {"channel": said.where}
-    for _, entry in _spoken(said, account, start):
+    for _, _, entry in _spoken(said, account, start):
         yield {**entry, **names, "state": "answered" if ours else "no_answer_needed"}
     if account is None:
         return
@@ -156,12 +183,12 @@ def _history(said: Said, accounts: Mapping[str, Account], start: datetime) -> It
         }  # fmt: skip
 
 
-def _spoken(said: Said, account: Account | None, start: datetime) -> Iterator[tuple[datetime, dict[str, Any]]]:
+def _spoken(said: Said, account: Account | None, start: datetime) -> Iterator[tuple[datetime, int, dict[str, Any]]]:
     first = as_json(said, account, _first(said, start))
-    yield _first(said, start), first
+    yield _first(said, start), 1, first
     kind = "message" if first["kind"] == "message" else "comment"
     for moment, number, text in _turns(said, start, ours=False):
-        yield moment, later_json(said, number, text, moment, kind)
+        yield moment, number, later_json(said, number, text, moment, kind)
 
 
 def _turns(said: Said, start: datetime, *, ours: bool) -> Iterator[tuple[datetime, int, str]]:

@@ -1,0 +1,217 @@
+"""The demo company: made once, found again, never beside another organization; its simulated platforms keep their word."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+
+from cxm.channels.kit import webhooks
+from cxm.connect import api as connect
+from cxm.demo import api as demo
+from cxm.demo import company, state, telling
+from cxm.demo.platforms import Platforms, Taking
+from cxm.govern import api as govern
+from cxm.kernel.actor import Actor
+from cxm.kernel.clock import now
+from cxm.kernel.errors import Conflict
+from cxm.listen import api as listen
+from cxm.love import api as love
+from cxm.love.contracts import InboxFilter
+from cxm.people import api as people
+from cxm.platform import jobs
+from cxm.platform.config import settings
+from cxm.run.wiring import wire
+
+LANGUAGES = {"de", "en", "es", "fr", "pt", "ar", "hi", "th", "ja", "zh", "ko"}
+
+
+@pytest.fixture
+def own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A data directory of its own for what the demo remembers; the engines stay those of the session."""
+    wire()
+    monkeypatch.setattr(state, "settings", lambda: settings().model_copy(update={"data": tmp_path}))
+    yield tmp_path
+    if demo._listening is not None:
+        demo._listening.close()
+        demo._listening = None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_company_is_made_once_and_found_again(own_directory: Path) -> None:
+    email, password = demo.prepare()
+    jobs.work_off(["events", "intake"])
+    before = _counted()
+    assert demo.prepare() == (email, password)
+    jobs.work_off(["events", "intake"])
+    assert _counted() == before
+
+    assert email == "ines@marlow.example"
+    assert (own_directory / "demo.json").stat().st_mode & 0o777 == 0o600
+    assert password not in (own_directory / "demo.json").read_text()
+    organization, ines = _ines()
+    assert 150 <= listen.search(ines, "", limit=1).count <= 250
+    assert _languages(ines) >= LANGUAGES
+    inbox = love.conversations(ines, InboxFilter(), None, 500).items
+    assert {view.state for view in inbox} == {"open", "waiting", "snoozed", "closed"}
+    counts = love.counts(ines)
+    assert 3 <= counts.late <= counts.open - 10
+    assert {topic.name for topic in listen.topics(organization).items} == set(telling.company()["topics"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_person_is_known_on_two_accounts(own_directory: Path) -> None:
+    demo.prepare()
+    organization, ines = _ines()
+    inbox = love.conversations(ines, InboxFilter(), None, 500).items
+    lena = [view for view in inbox if view.author["name"] in ("Lena Krüger", "Lena K.")]
+    assert len({view.account for view in lena}) == 2
+    assert len({people.current(organization, [view.profile])[view.profile] for view in lena if view.profile}) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_another_organization_is_left_alone(own_directory: Path) -> None:
+    govern.set_up("Somebody Else", "owner@else.example", "a long password 17")
+    with pytest.raises(Conflict) as refused:
+        demo.prepare()
+    assert "Somebody Else" in refused.value.text
+    assert not (own_directory / "demo.json").exists()
+    assert [one.name for one in govern.organizations()] == ["Somebody Else"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_organization_of_its_name_that_it_did_not_make_is_left_alone(own_directory: Path) -> None:
+    govern.set_up("Marlow Coffee", "owner@else.example", "a long password 17")
+    with pytest.raises(Conflict):
+        demo.prepare()
+    assert connect.accounts(govern.organization_named("Marlow Coffee").id) == []
+
+
+def test_every_story_can_be_told() -> None:
+    told = [*telling.past(), *telling.coming()]
+    assert len({said.native_id for said in told}) == len(told)
+    assert {said.lang for said in told} >= LANGUAGES
+    known = {"ines", *(entry[0] for entry in telling.company()["members"])}
+    assert {act.split(" ")[0] for said in told for act in said.do} <= known
+    texts = [said.text for said in told] + [turn.text for said in told for turn in said.turns]
+    assert max(Counter(texts).values()) == 1, "each is written by hand, none twice"
+
+
+def test_a_platform_takes_a_signed_answer_once_and_can_be_asked(tmp_path: Path) -> None:
+    secret, intent = webhooks.new_secret(), str(uuid4())
+    body = _body(intent, "en-01")
+    taken: list[Taking] = []
+
+    async def talk(platforms: Platforms) -> list[httpx2.Response]:
+        platforms.on_taken = taken.append
+        async with _client(platforms) as client:
+            return [
+                await client.get("/chat", params={"id": intent}, headers=webhooks.sign(intent, b"", secret, now())),
+                await client.post("/chat", content=body, headers=webhooks.sign(intent, body, secret, now())),
+                await client.post("/chat", content=body, headers=webhooks.sign(intent, body, secret, now())),
+                await client.get("/chat", params={"id": intent}, headers=webhooks.sign(intent, b"", secret, now())),
+                await client.post("/chat", content=body + b" ", headers=webhooks.sign(intent, body + b" ", secret, now())),
+            ]
+
+    unknown, done, again, asked, other = asyncio.run(talk(_platforms(tmp_path, secret)))
+    assert unknown.status_code == 404
+    assert done.status_code == 200 and done.json()["native_id"]
+    assert again.status_code == 409 and again.json() == done.json()
+    assert asked.status_code == 200 and asked.json() == done.json()
+    assert other.status_code == 422
+    assert [taking.intent for taking in taken] == [intent]
+
+    after_restart = _platforms(tmp_path, secret)
+    assert after_restart.taken[intent].native_id == done.json()["native_id"]
+
+
+@pytest.mark.parametrize("how", ["unsigned", "other secret", "other words"])
+def test_a_platform_refuses_what_is_not_ours(tmp_path: Path, how: str) -> None:
+    secret, intent = webhooks.new_secret(), str(uuid4())
+    body = _body(intent, "en-01")
+    signed = webhooks.sign(intent, body, webhooks.new_secret() if how == "other secret" else secret, now())
+    platforms = _platforms(tmp_path, secret)
+
+    async def talk() -> int:
+        async with _client(platforms) as client:
+            sent = body.replace(b"Hello", b"Hallo") if how == "other words" else body
+            return (await client.post("/chat", content=sent, headers={} if how == "unsigned" else signed)).status_code
+
+    assert asyncio.run(talk()) == 401
+    assert platforms.taken == {}
+
+
+def test_a_busy_platform_asks_for_a_moment_and_then_takes_it(tmp_path: Path) -> None:
+    secret = webhooks.new_secret()
+    platforms = Platforms(lambda key: secret, tmp_path / "taken.jsonl")
+
+    async def first_and_second(intent: str) -> tuple[httpx2.Response, httpx2.Response]:
+        body = _body(intent, "en-01")
+        async with _client(platforms) as client:
+            first = await client.post("/chat", content=body, headers=webhooks.sign(intent, body, secret, now()))
+            return first, await client.post("/chat", content=body, headers=webhooks.sign(intent, body, secret, now()))
+
+    first, second = asyncio.run(first_and_second(_intent_of_mood(0.0, 0.06)))
+    assert (first.status_code, first.headers["retry-after"]) == (503, "6")
+    assert second.status_code == 200
+
+
+def test_a_platform_says_why_it_takes_no_answer(tmp_path: Path) -> None:
+    secret, intent = webhooks.new_secret(), str(uuid4())
+    refused = next(said for said in telling.past() if said.refuse)
+    body = _body(intent, refused.native_id)
+
+    async def talk() -> httpx2.Response:
+        async with _client(_platforms(tmp_path, secret)) as client:
+            return await client.post("/stores", content=body, headers=webhooks.sign(intent, body, secret, now()))
+
+    answer = asyncio.run(talk())
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == refused.refuse
+
+
+def _platforms(folder: Path, secret: str) -> Platforms:
+    return Platforms(lambda key: secret, folder / "taken.jsonl", moody=False)
+
+
+def _client(platforms: Platforms) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=platforms), base_url="http://platform.example")
+
+
+def _body(intent: str, about: str) -> bytes:
+    return json.dumps({"type": "reply", "id": intent, "in_reply_to": about, "thread": None, "text": "Hello", "media": []}).encode()
+
+
+def _intent_of_mood(low: float, high: float) -> str:
+    import random
+
+    return next(str(UUID(int=number)) for number in range(10_000) if low <= random.Random(str(UUID(int=number))).random() < high)
+
+
+def _ines() -> tuple[UUID, Actor]:
+    organization = company.organization()
+    return organization, company.actors(organization)["ines"]
+
+
+def _languages(ines: Actor) -> set[str]:
+    found = set[str]()
+    page = listen.search(ines, "", limit=500)
+    found |= {str(item["language"]).partition("-")[0] for item in page.items}
+    return found
+
+
+def _counted() -> tuple[int, int, int, int]:
+    organization, ines = _ines()
+    inbox = love.conversations(ines, InboxFilter(), None, 500).items
+    return (
+        len(inbox),
+        len(govern.members(organization)),
+        len(connect.accounts(organization)),
+        listen.search(ines, "", limit=1).count,
+    )
