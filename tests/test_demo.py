@@ -15,7 +15,7 @@ import pytest
 from cxm.channels.kit import webhooks
 from cxm.connect import api as connect
 from cxm.demo import api as demo
-from cxm.demo import company, state, telling
+from cxm.demo import company, hosting, state, telling
 from cxm.demo.platforms import Platforms, Taking
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
@@ -38,9 +38,7 @@ def own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     wire()
     monkeypatch.setattr(state, "settings", lambda: settings().model_copy(update={"data": tmp_path}))
     yield tmp_path
-    if demo._listening is not None:
-        demo._listening.close()
-        demo._listening = None
+    hosting.release()
 
 
 @pytest.mark.django_db(transaction=True)

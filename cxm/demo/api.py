@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
 
 from cxm.channels.kit import webhooks
-from cxm.demo import company, past, state, telling
+from cxm.demo import company, hosting, past, state, telling
 from cxm.demo.customers import Customers
 from cxm.demo.platforms import Platforms
 from cxm.kernel.clock import now
-from cxm.platform import egress
-from cxm.platform.config import settings
 
 __all__ = ["prepare", "trickle"]
 
-T = TypeVar("T")
-_HOST = "127.0.0.1"
 _STAGES = {"history": past.import_history, "heard": past.hear, "answered": past.answer, "handled": past.handle}
-_listening: socket.socket | None = None
 
 
 def prepare() -> tuple[str, str]:
@@ -52,20 +44,20 @@ def prepare() -> tuple[str, str]:
 async def trickle(door: tuple[str, int] | None = None) -> None:
     """Run the simulated platforms and their people until cancelled. ``door``: where ``serve`` listens; without it nobody speaks."""
     known = await asyncio.to_thread(state.read)
-    if known is None or _listening is None:
+    if known is None:
         return
-    where = await asyncio.to_thread(_in_thread, company.organization)
-    accounts = await asyncio.to_thread(_in_thread, company.accounts, where)
-    if "joined" not in known.stages:
-        await asyncio.to_thread(_in_thread, company.join, where, known.password)
-        await asyncio.to_thread(_done, known, "joined")
-    platforms = Platforms(known.secret, settings().data / "demo-platforms.jsonl")
-    server = _server(platforms)
-    serving = asyncio.create_task(server.serve(sockets=[_listening]), name="demo-platforms")
-    customers = Customers(where, known, platforms, _reachable(door)) if door else None
+    where = await asyncio.to_thread(hosting.in_thread, company.organization)
+    accounts = await asyncio.to_thread(hosting.in_thread, company.accounts, where)
+    platforms = Platforms(known.secret, state.path().with_name("demo-platforms.jsonl"))
+    server = hosting.server_of(platforms)
+    customers = Customers(where, accounts, known, platforms, _reachable(door)) if door else None
+    serving = asyncio.create_task(hosting.serve(server), name="demo-platforms")
     try:
+        if "joined" not in known.stages:
+            await asyncio.to_thread(hosting.in_thread, company.join, where, known.password)
+            await asyncio.to_thread(_done, known, "joined")
         if customers is not None:
-            await customers.speak(accounts)
+            await customers.speak()
         await serving
     finally:
         if customers is not None:
@@ -75,56 +67,12 @@ async def trickle(door: tuple[str, int] | None = None) -> None:
             await asyncio.wait_for(serving, 3)
 
 
-def _in_thread(work: Callable[..., T], *arguments: object) -> T:
-    from django.db import close_old_connections
-
-    close_old_connections()
-    try:
-        return work(*arguments)
-    finally:
-        close_old_connections()
-
-
-def _server(platforms: Platforms) -> Any:
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        """Signals belong to ``serve``."""
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
-
-    return Server(
-        uvicorn.Config(platforms, log_config=None, access_log=False, lifespan="off", server_header=False, timeout_graceful_shutdown=1)
-    )
-
-
 def _bind(known: state.State) -> str:
-    """The simulated platforms' address: the port of the last start where it is free, else another one."""
-    global _listening
-    if _listening is None:
-        _listening = _bound(known.port) or _bound(0)
-        if _listening is None:
-            raise OSError("No loopback port is free for the simulated platforms.")
-    port = _listening.getsockname()[1]
-    egress.allow_for_this_process(_HOST, port)
+    port = hosting.bind(known.port)
     if known.port != port:
         known.port = port
         state.write(known)
-    return f"http://{_HOST}:{port}"
-
-
-def _bound(port: int) -> socket.socket | None:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((_HOST, port))
-        sock.listen(128)  # what is sent before trickle() runs waits here instead of being refused
-    except OSError:
-        sock.close()
-        return None
-    return sock
+    return f"http://{hosting.HOST}:{port}"
 
 
 def _done(known: state.State, stage: str) -> None:
@@ -133,5 +81,5 @@ def _done(known: state.State, stage: str) -> None:
 
 
 def _reachable(door: tuple[str, int]) -> tuple[str, int]:
-    host = {"0.0.0.0": _HOST, "::": "::1"}.get(door[0], door[0])  # noqa: S104 - a comparison
+    host = {"0.0.0.0": hosting.HOST, "::": "::1"}.get(door[0], door[0])  # noqa: S104 - a comparison
     return host, door[1]

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from cxm.connect import api as connect
 from cxm.connect.contracts import Account
 from cxm.demo import telling
@@ -114,8 +116,9 @@ def _members(ines: Actor, plan: list[list[str]], units: Mapping[str, UUID], pass
     for key, name, role, unit in plan:
         address = f"{key}@{DOMAIN}"
         if address not in states:
-            link = govern.invite(ines, address, name, role, units[unit]).link
-            govern.accept_invitation(link.rpartition("/")[2], name, password)
+            with transaction.atomic():
+                link = govern.invite(ines, address, name, role, units[unit]).link
+                govern.accept_invitation(link.rpartition("/")[2], name, password)
 
 
 def _accounts(

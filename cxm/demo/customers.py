@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import random
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,8 @@ import structlog
 
 from cxm.channels.kit import webhooks
 from cxm.connect import api as connect
-from cxm.demo import past, state, telling, wire
+from cxm.connect.contracts import Account
+from cxm.demo import hosting, past, state, telling, wire
 from cxm.demo.platforms import Platforms, Taking
 from cxm.demo.telling import Said
 from cxm.kernel.clock import format_instant, now
@@ -29,19 +30,20 @@ _log = structlog.get_logger(__name__)
 class Customers:
     """Speaks through the inbound door at ``door``; ``remembered`` is what the demo keeps between starts."""
 
-    def __init__(self, organization: UUID, remembered: state.State, platforms: Platforms, door: tuple[str, int]) -> None:
+    def __init__(
+        self, organization: UUID, accounts: Mapping[str, Account], remembered: state.State, platforms: Platforms, door: tuple[str, int]
+    ) -> None:
         self._organization = organization
         self._state = remembered
         self._platforms = platforms
         self._door = door
-        self._accounts: dict[str, Any] = {}
+        self._accounts = accounts
         self._talking: set[asyncio.Task[None]] = set()
         self._chance = random.Random(remembered.began)  # noqa: S311 - spreads talk over time
         platforms.on_taken = lambda taking: self._keep(self._react(taking))
 
-    async def speak(self, accounts: dict[str, Any]) -> None:
+    async def speak(self) -> None:
         """Newcomers, until cancelled."""
-        self._accounts = accounts
         for pause in _pauses(self._chance):
             await asyncio.sleep(pause)
             try:
@@ -77,7 +79,7 @@ class Customers:
             await self._deliver(said.where, entry)
         else:
             line = orjson.dumps({**entry, "channel": said.where})
-            await asyncio.to_thread(_import, self._organization, line)
+            await asyncio.to_thread(hosting.in_thread, connect.import_lines, self._organization, [line])
         self._state.told += 1
         await asyncio.to_thread(state.write, self._state)
 
@@ -133,20 +135,10 @@ def _base(native_id: str) -> str | None:
     return said.native_id if said else None
 
 
-def _pauses(chance: random.Random) -> Any:
+def _pauses(chance: random.Random) -> Iterator[float]:
     before = 0.0
     for moment in FIRST:
         yield moment - before
         before = moment
     while True:
         yield chance.uniform(20, 60)
-
-
-def _import(organization: UUID, line: bytes) -> None:
-    from django.db import close_old_connections
-
-    close_old_connections()
-    try:
-        connect.import_lines(organization, [line])
-    finally:
-        close_old_connections()

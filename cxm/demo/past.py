@@ -33,7 +33,7 @@ def as_json(said: Said, account: Account | None, moment: datetime) -> dict[str, 
     """One story's first word in the documented JSON."""
     kind = _plan(said.where)["kind"] if account else _world_kind(said)
     listing = f"{_plan(said.where)['listing']}" if account and _plan(said.where)["listing"] else None
-    author = {"native_id": said.author, "handle": said.handle, "name": said.name, "followers": said.followers}
+    author: dict[str, Any] = {"native_id": said.author, "handle": said.handle, "name": said.name, "followers": said.followers}
     if said.email:
         author["verified"] = {"email": said.email}
     return {
@@ -112,7 +112,7 @@ def _resumed(said: Said) -> set[int]:
     ours = [number for number, turn in enumerate(said.turns, 2) if turn.ours]
     if not ours or any(act.split(" ")[1] == "closes" for act in said.do):
         return set()
-    return {number for number, turn in enumerate(said.turns, 2) if number > ours[-1]}
+    return set(range(ours[-1] + 1, len(said.turns) + 2))
 
 
 def handle(organization: UUID, start: datetime) -> None:

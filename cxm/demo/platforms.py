@@ -83,7 +83,7 @@ class Platforms:
         if known is not None:
             return _plain(409, native_id=known.native_id) if known.mark == mark else _plain(422, detail="That id came with other words.")
         try:
-            said = json.loads(body)
+            said: Any = json.loads(body)
         except ValueError:
             said = None
         if not isinstance(said, dict) or not isinstance(said.get("text"), str):

@@ -20,8 +20,8 @@ class State:
 
     sealed_password: str
     began: str
-    sealed_secrets: dict[str, str] = field(default_factory=dict)
-    stages: list[str] = field(default_factory=list)
+    sealed_secrets: dict[str, str] = field(default_factory=dict[str, str])
+    stages: list[str] = field(default_factory=list[str])
     port: int = 0
     told: int = 0
 
