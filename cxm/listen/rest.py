@@ -17,7 +17,7 @@ from cxm.connect import api as connect
 from cxm.govern import api as govern
 from cxm.kernel.errors import BadInput, TooLarge
 from cxm.listen import api as listen
-from cxm.listen import topics
+from cxm.listen import media, topics
 from cxm.listen.store.port import By
 from cxm.query import api as language
 
@@ -253,6 +253,13 @@ def export_mentions(request: HttpRequest, query: str = "", format: str = "jsonl"
 def get_mention(request: HttpRequest, mention: UUID) -> Any:
     """410 with ``deleted_at`` for a deleted one."""
     return listen.mention(govern.actor_of(request), mention)
+
+
+@router.get("/mentions/{mention}/media/{index}", summary="A file that came with a mention")
+@govern.requires("mentions:read")
+def get_media(request: HttpRequest, mention: UUID, index: int) -> Any:
+    """Its bytes, as an attachment; ``index`` counts the mention's ``media`` from 0."""
+    return media.response(govern.actor_of(request), mention, index)
 
 
 @router.patch("/mentions/{mention}", response=MentionOut, summary="Change state, tags, verdicts")

@@ -27,6 +27,7 @@ urlpatterns = [
     path("metrics", health.metrics),
     path("home", home.home_page, name="home"),
     path("mentions/<uuid:mention>/conversation", home.conversation_of_mention, name="mention_conversation"),
+    path("", include("cxm.listen.media_urls")),
     *_slices(),
 ]
 

@@ -68,7 +68,7 @@ def _mention(letter: Letter, native_id: str, sent: datetime, content: Body, deli
     references = letters.message_ids(letter, "References")
     answered = letters.message_ids(letter, "In-Reply-To")
     reply_to = answered[0] if answered else references[-1] if references else None
-    automatic = origin.automatic_because(letter) or ("own_address_forged" if sender.forged else None)
+    automatic = origin.automatic_because(letter) or ("own_address_unproven" if sender.forged else None)
     if automatic is None and sender.answer_to is None and not sender.ours:
         automatic = "no_address"
     parts = quotes.split(content.text)
@@ -143,8 +143,8 @@ def _sender(letter: Letter, native_id: str, account: AccountView) -> _Sender:
     proven = origin.proven_domain(letter, authserv_id) is not None
     own = {str(account.settings.get("address") or account.name).strip().lower(), account.name.strip().lower()}
     is_own = sender.address in own
-    # Whoever can tell real from forged does; else our address is taken at its word, and never answered.
-    forged = is_own and bool(authserv_id) and not proven
+    # Anybody can write our address on an envelope: unproven, it would end a customer's waiting in our name.
+    forged = is_own and not proven
     proofs = (Proof("email", sender.address),) if proven and not is_own else ()
     author = Author(sender.address, handle=sender.address, name=sender.name, proofs=proofs)
     answer_to = None if is_own else _answer_to(letter, sender.address, own, trusted=proven or not authserv_id)

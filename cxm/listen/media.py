@@ -1,0 +1,123 @@
+"""Files that came with a mention: kept beside the database, given out only to who may read the mention, and never run.
+
+Everything is given as an attachment. A picture may be shown in place where its bytes (not its name, not what the sender claims) are
+those of a known pixel format of sane size; SVG is no such format, it can hold scripts.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.http import content_disposition_header
+from django.views.decorators.http import require_safe
+
+from cxm.channels.contracts import Media
+from cxm.govern import api as govern
+from cxm.kernel.actor import Actor
+from cxm.kernel.errors import NotFound
+from cxm.listen import selectors
+from cxm.platform import blobs
+
+#: Pixels of a picture shown in place; more is a bomb for whoever looks at it.
+PIXEL_LIMIT = 50_000_000
+#: Bytes from the beginning of a file in which a picture must have said how large it is.
+_HEAD = 262_144
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\\/:*?\"<>|]+")
+_SIZES_OF_JPEG = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+
+
+def document(organization: UUID, entry: Media) -> dict[str, Any]:
+    """An entry of a mention's ``media``. Bytes that came along are kept; the entry then has ``content_type``, ``size`` and ``blob``.
+
+    A file over the limit is named with its size and without ``blob``. Raises NotNow where the disk takes nothing.
+    """
+    shown: dict[str, Any] = {"kind": entry.kind, "url": entry.url, "alt": entry.alt, "name": entry.name}
+    if entry.content is None:
+        return shown
+    shown |= {"content_type": entry.content_type or "application/octet-stream", "size": len(entry.content)}
+    if len(entry.content) <= blobs.LIMIT:
+        shown["blob"] = blobs.keep(organization, entry.content)
+    return shown
+
+
+@require_safe
+@govern.page("mentions:read")
+def media_file(request: HttpRequest, mention: UUID, index: int) -> HttpResponse:
+    """One file of a mention; ``?inline`` asks for a picture to be shown in place."""
+    return response(govern.actor_of(request), mention, index, inline="inline" in request.GET)
+
+
+def response(actor: Actor, mention: UUID, index: int, *, inline: bool = False) -> HttpResponse:
+    """The file as an answer. The right to the mention is looked at each time; NotFound also for a file we only know the address of."""
+    media = selectors.mention(actor, mention).get("media") or []
+    entry = media[index] if 0 <= index < len(media) else {}
+    if not entry.get("blob"):
+        raise NotFound("file")
+    with blobs.opened(actor.organization, str(entry["blob"])) as file:
+        kind = picture(file) if inline else None
+        answer = HttpResponse(file.read(), content_type=kind or "application/octet-stream")
+    disposition = content_disposition_header(kind is None, _name(entry, index))
+    answer.headers["Content-Disposition"] = disposition or "attachment"
+    answer.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    # Whoever loses the right loses the file: no copy stays behind in the browser.
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
+
+
+def _name(entry: dict[str, Any], index: int) -> str:
+    """A file name that is only a name: no path, no controls, no turning of the reading direction, not hidden."""
+    name = _CONTROLS.sub("_", str(entry.get("name") or "")).strip("._ ")[-150:]
+    return name or f"file-{index + 1}"
+
+
+def picture(file: BinaryIO) -> str | None:
+    """The type of a picture by its own bytes, where it is one that can be shown; the file stands at its beginning again."""
+    head = file.read(_HEAD)
+    file.seek(0)
+    kind, size = _measured(head)
+    return kind if kind and size and 0 < size[0] * size[1] <= PIXEL_LIMIT else None
+
+
+def _measured(head: bytes) -> tuple[str | None, tuple[int, int] | None]:
+    if head.startswith(b"\x89PNG\r\n\x1a\n") and head[12:16] == b"IHDR" and len(head) >= 24:
+        return "image/png", struct.unpack(">II", head[16:24])
+    if head[:6] in (b"GIF87a", b"GIF89a") and len(head) >= 10:
+        return "image/gif", struct.unpack("<HH", head[6:10])
+    if head[:3] == b"\xff\xd8\xff":
+        return "image/jpeg", _jpeg(head)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp", _webp(head)
+    return None, None
+
+
+def _jpeg(head: bytes) -> tuple[int, int] | None:
+    """Width and height from the frame header (ITU T.81, B.2.2)."""
+    at = 2
+    while at + 9 <= len(head) and head[at] == 0xFF:
+        marker = head[at + 1]
+        if marker in _SIZES_OF_JPEG:
+            height, width = struct.unpack(">HH", head[at + 5 : at + 9])
+            return width, height
+        at += 1 if marker == 0xFF else 2 + struct.unpack(">H", head[at + 2 : at + 4])[0]
+    return None
+
+
+def _webp(head: bytes) -> tuple[int, int] | None:
+    """Width and height of the three forms (Google's WebP container specification)."""
+    if len(head) < 30:
+        return None
+    if head[12:16] == b"VP8X":
+        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+    if head[12:16] == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if head[12:16] == b"VP8 ":
+        width, height = struct.unpack("<HH", head[26:30])
+        return width & 0x3FFF, height & 0x3FFF
+    return None
