@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cxm.channels.contracts import Author, Engagement, Media, Mention
 from cxm.connect import api as connect
 from cxm.connect.contracts import Heard
@@ -14,17 +16,21 @@ from cxm.listen.store.port import Change, MentionStore
 from cxm.outbound.events import Said
 from cxm.platform import events, realtime
 
+STORE = "listen.store"
 
-@events.on(MentionsHeard, MentionsChanged, MentionsDeleted)  # type: ignore[type-var]
-def keep_store(event: MentionsHeard | MentionsChanged | MentionsDeleted) -> None:
-    """Tell the store, in the organization's order: one function, so that a change never overtakes its mention.
 
-    Idempotent by id and version; where the store is away the job is tried again and catches up.
+@events.follow(STORE, MentionsHeard, MentionsChanged, MentionsDeleted)
+def keep_store(found: Sequence[MentionsHeard | MentionsChanged | MentionsDeleted]) -> None:
+    """Tell the store, in commit order, with one commit for many events.
+
+    Idempotent by id and version; where the store is away the same events come again and it catches up.
     """
     store = engine.writer()
-    apply(store, event)
+    for event in found:
+        apply(store, event)
     store.commit()
-    realtime.tell(event.organization, "explorer")
+    for organization in {event.organization for event in found}:
+        realtime.tell(organization, "explorer")
 
 
 def apply(store: MentionStore, event: MentionsHeard | MentionsChanged | MentionsDeleted) -> None:
@@ -32,7 +38,7 @@ def apply(store: MentionStore, event: MentionsHeard | MentionsChanged | Mentions
     if isinstance(event, MentionsDeleted):
         store.delete(event.organization, event.ids, parse_instant(event.at))
     elif isinstance(event, MentionsHeard) or event.whole:
-        store.write(event.organization, [dict(entry) for entry in event.mentions])
+        store.write(event.organization, list(event.mentions))
     else:
         store.rewrite(event.organization, [Change(entry["id"], entry["version"], entry["set"]) for entry in event.mentions])
 

@@ -11,7 +11,12 @@ from cxm.people.events import IdentitiesMoved
 from cxm.platform import events
 
 
-@events.on(MentionsHeard)
+def _may_concern_us(event: MentionsHeard) -> bool:
+    """Imported history without an account of ours opens nothing; most of it need not be read again here."""
+    return any(mention["account_id"] is not None for mention in event.mentions)
+
+
+@events.on(MentionsHeard, when=_may_concern_us)
 def on_mentions_heard(event: MentionsHeard) -> None:
     """Open and continue conversations."""
     intake.heard(event.organization, event.mentions)

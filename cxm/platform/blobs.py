@@ -33,7 +33,9 @@ def keep(organization: UUID, content: bytes) -> str:
         if not (path.exists() and path.stat().st_size == len(content)):
             _write(path, content)
     except OSError as error:
-        raise NotNow("disk_refuses", f"A file cannot be written ({error.strerror}).", "Make room on the data disk; it goes on by itself.") from error
+        raise NotNow(
+            "disk_refuses", f"A file cannot be written ({error.strerror}).", "Make room on the data disk; it goes on by itself."
+        ) from error
     return digest
 
 

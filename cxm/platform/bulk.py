@@ -1,4 +1,4 @@
-"""Many rows in one statement: one array for each column, unnested by PostgreSQL. Several times faster than a parameter for each cell."""
+"""Many rows in one statement: one JSON parameter that PostgreSQL takes apart. Several times faster than a parameter for each cell."""
 
 from __future__ import annotations
 
@@ -19,34 +19,20 @@ def insert(rows: Sequence[models.Model], *, skip_known: bool = False) -> set[Any
         return set()
     model = type(rows[0])
     fields = [field for field in model._meta.concrete_fields if not field.has_db_default()]
-    names = ", ".join(f'"{field.column}"' for field in fields)
-    arrays = ", ".join(_array(field) for field in fields)
-    ending = "on conflict do nothing " if skip_known else ""
-    key = model._meta.pk
+    table, key = model._meta.db_table, model._meta.pk
     assert key is not None
-    statement = f'insert into "{model._meta.db_table}" ({names}) select {_casts(fields)} from unnest({arrays}) as r({names}) {ending}returning "{key.column}"'  # noqa: S608
+    names = ", ".join(f'"{field.column}"' for field in fields)
+    ending = "on conflict do nothing " if skip_known else ""
+    source = f'json_populate_recordset(null::"{table}", %s::json)'
+    statement = f'insert into "{table}" ({names}) select {names} from {source} {ending}returning "{key.column}"'  # noqa: S608 - our own names
+    places = [(field.attname, field.column) for field in fields]
+    plain = [{column: getattr(row, attribute) for attribute, column in places} for row in rows]
     with connection.cursor() as cursor:
-        cursor.execute(statement, [[_value(field, row) for row in rows] for field in fields])
+        cursor.execute(statement, [orjson.dumps(plain, default=_plain).decode()])
         return {found[0] for found in cursor.fetchall()}
 
 
-def _array(field: models.Field[Any, Any]) -> str:
-    return f"%s::{_plain_type(field)}[]"
-
-
-def _casts(fields: Sequence[models.Field[Any, Any]]) -> str:
-    return ", ".join(f'r."{field.column}"::jsonb' if isinstance(field, models.JSONField) else f'r."{field.column}"' for field in fields)
-
-
-def _plain_type(field: models.Field[Any, Any]) -> str:
-    if isinstance(field, models.JSONField):
-        return "text"
-    kind = field.db_type(connection) or "text"
-    return kind.split("(")[0] if kind.startswith("varchar") else kind
-
-
-def _value(field: models.Field[Any, Any], row: models.Model) -> Any:
-    value = getattr(row, field.attname)
-    if isinstance(field, models.JSONField):
-        return None if value is None else orjson.dumps(value).decode()
-    return value
+def _plain(value: Any) -> str:
+    if isinstance(value, bytes | memoryview):
+        return "\\x" + bytes(value).hex()
+    raise TypeError(f"{type(value).__name__} cannot be written in bulk")

@@ -48,6 +48,17 @@ class EventDelivery(models.Model):
         constraints = [models.UniqueConstraint(fields=["event", "subscriber"], name="event_delivery_once")]
 
 
+class EventCursor(models.Model):
+    """How far a follower has read the log."""
+
+    follower = models.CharField(max_length=120, primary_key=True)
+    transaction = models.BigIntegerField(default=0)
+    event = models.BigIntegerField(default=0)
+    at = models.DateTimeField(default=timezone.now)
+
+    objects = models.Manager()
+
+
 class IdempotencyKey(models.Model):
     """What a POST under an Idempotency-Key answered; kept 24 h. ``status`` 0: the first is still running."""
 
@@ -63,4 +74,4 @@ class IdempotencyKey(models.Model):
         constraints = [models.UniqueConstraint(fields=["organization_id", "caller", "key"], name="idempotency_key_once")]
 
 
-__all__ = ["CurrentTransaction", "EventDelivery", "EventLog", "IdempotencyKey"]
+__all__ = ["CurrentTransaction", "EventCursor", "EventDelivery", "EventLog", "IdempotencyKey"]
