@@ -76,7 +76,7 @@ def language(tag: str | None) -> str:
     if not tag or tag == "und":
         return _("unknown language")
     try:
-        return get_language_info(tag.lower())["name_translated"]
+        return str(get_language_info(tag.lower())["name_translated"])
     except KeyError:
         return tag
 
