@@ -20,12 +20,12 @@ from cxm.demo.platforms import Platforms, Taking
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
-from cxm.kernel.errors import Conflict
+from cxm.kernel.errors import Conflict, Invalid
 from cxm.listen import api as listen
 from cxm.love import api as love
 from cxm.love.contracts import InboxFilter
 from cxm.people import api as people
-from cxm.platform import jobs
+from cxm.platform import egress, jobs
 from cxm.platform.config import settings
 from cxm.run.wiring import wire
 
@@ -89,6 +89,17 @@ def test_an_organization_of_its_name_that_it_did_not_make_is_left_alone(own_dire
     with pytest.raises(Conflict):
         demo.prepare()
     assert connect.accounts(govern.organization_named("Marlow Coffee").id) == []
+
+
+def test_the_egress_guard_lets_through_the_platforms_port_alone() -> None:
+    port = hosting.bind(0)
+    try:
+        assert egress.check_url(f"http://127.0.0.1:{port}/chat")
+        for closed in (f"http://127.0.0.1:{port + 1}/chat", f"http://localhost.example:{port}/chat", "http://169.254.169.254/"):
+            with pytest.raises(Invalid):
+                egress.check_url(closed)
+    finally:
+        hosting.release()
 
 
 def test_every_story_can_be_told() -> None:

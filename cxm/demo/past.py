@@ -76,11 +76,11 @@ def answer(organization: UUID, start: datetime) -> None:
 
     Only the exchanges that went on are worked off here; the worker puts the others' answers into their places.
     """
-    _say(organization, start, lambda said: bool(_resumed(said)))
+    _say(organization, start, _goes_on)
     jobs.work_off()
     _deliver(organization, start, lambda said, number: number in _resumed(said))
     jobs.work_off()
-    _say(organization, start, lambda said: not _resumed(said))
+    _say(organization, start, lambda said: not _goes_on(said))
 
 
 def _deliver(organization: UUID, start: datetime, wanted: Callable[[Said, int], bool]) -> None:
@@ -105,6 +105,11 @@ def _say(organization: UUID, start: datetime, wanted: Callable[[Said], bool]) ->
         if heard:
             with transaction.atomic():
                 listen.accept(organization, account, heard, imported=False)
+
+
+def _goes_on(said: Said) -> bool:
+    """Whether what followed our last answer needs that answer in its place: another word of theirs, or a snooze."""
+    return bool(_resumed(said)) or any(act.split(" ")[1] == "snoozes" for act in said.do)
 
 
 def _resumed(said: Said) -> set[int]:
