@@ -9,15 +9,15 @@ import orjson
 from django.db import connection, models
 
 
-def insert(rows: Sequence[models.Model], *, skip_known: bool = False) -> set[Any]:
-    """Insert ``rows`` of one model; returns the primary keys that were written.
+def insert(rows: Sequence[Any], model: type[models.Model] | None = None, *, skip_known: bool = False) -> set[Any]:
+    """Insert ``rows`` of one model (or, with ``model``, anything that has its attributes); returns the primary keys written.
 
     ``skip_known``: rows that break a unique constraint are left out (``on conflict do nothing``) instead of raising. Columns
     with a database default get it.
     """
     if not rows:
         return set()
-    model = type(rows[0])
+    model = model or type(rows[0])
     fields = [field for field in model._meta.concrete_fields if not field.has_db_default()]
     table, key = model._meta.db_table, model._meta.pk
     assert key is not None

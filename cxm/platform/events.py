@@ -254,7 +254,7 @@ def since(organization: UUID, position: str | None, *, permissions: set[str] | N
         where += " and permission = any(%s)"
         parameters.append(sorted(permissions))
     rows = EventLog.objects.raw(
-        f"select id, transaction, name, at, public from platform_eventlog where {where} order by transaction, id limit %s",  # noqa: S608 - fixed text
+        f"select id, transaction, name, at, public from platform_eventlog where {where} order by transaction, id limit %s",
         [*parameters, limit],
     )
     return [LoggedEvent(f"{row.transaction}-{row.pk}", row.name, row.at, row.public) for row in rows]
