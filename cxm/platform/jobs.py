@@ -11,6 +11,8 @@ from django.db import transaction
 from procrastinate import RetryStrategy, exceptions
 from procrastinate.contrib.django import app
 
+from cxm.platform.rescue import DEAD_AFTER, HEARTBEAT, Rescue
+
 QUEUES = ("intake", "events", "outbound", "default")
 #: A failing job is tried again after 2, 4, 8 ... seconds, for about a day; the error is shown in /metrics and the log.
 _RETRY = RetryStrategy(max_attempts=20, exponential_wait=2)
@@ -42,12 +44,21 @@ class Task:
         if queueing_lock is None:
             configured.defer(**arguments)
             return True
-        try:
-            with transaction.atomic():  # the library tells of a waiting one by a failed insert
-                configured.defer(**arguments)
-        except exceptions.AlreadyEnqueued:
-            return False
-        return True
+        if _waits(configured, arguments):
+            return True
+        # The one that waits may begin and end before this transaction commits, and would not see what it wrote.
+        transaction.on_commit(lambda: _waits(configured, arguments))
+        return False
+
+
+def _waits(configured: Any, arguments: dict[str, Any]) -> bool:
+    """Enqueue; False where one of its kind waits already."""
+    try:
+        with transaction.atomic():  # the library tells of a waiting one by a failed insert
+            configured.defer(**arguments)
+    except exceptions.AlreadyEnqueued:
+        return False
+    return True
 
 
 def task(name: str, *, queue: str = "default", retry: bool = True) -> Callable[[Callable[..., None]], Task]:
@@ -72,20 +83,37 @@ def periodic(name: str, cron: str, *, queue: str = "default") -> Callable[[Calla
     return register
 
 
-async def work(*, queues: list[str] | None = None, concurrency: int = 4, wait: bool = True, listen: bool = True) -> None:
-    """Run jobs until cancelled (``wait``) or until none is left. Cancelling drains for at most 25 s."""
+async def work(
+    *, queues: list[str] | None = None, concurrency: int = 4, wait: bool = True, listen: bool = True, alone: bool = False
+) -> None:
+    """Run jobs until cancelled (``wait``) or until none is left. Cancelling drains for at most 25 s.
+
+    Jobs of workers that died go on here: within ``rescue.DEAD_AFTER`` seconds, or at once where this is known to be the only worker
+    (``alone``).
+    """
     worker_app = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
     async with worker_app.open_async():
-        await worker_app.run_worker_async(
-            queues=queues,
-            concurrency=concurrency,
-            wait=wait,
-            listen_notify=listen,
-            fetch_job_polling_interval=2.0,
-            shutdown_graceful_timeout=25,
-            install_signal_handlers=False,
-            delete_jobs="successful",
-        )
+        rescue = Rescue(worker_app)
+        if alone:
+            await rescue.at_once()
+        watching = asyncio.create_task(rescue.watch()) if wait else None
+        try:
+            await worker_app.run_worker_async(
+                queues=queues,
+                concurrency=concurrency,
+                wait=wait,
+                listen_notify=listen,
+                fetch_job_polling_interval=2.0,
+                shutdown_graceful_timeout=25,
+                install_signal_handlers=False,
+                delete_jobs="successful",
+                update_heartbeat_interval=HEARTBEAT,
+                stalled_worker_timeout=DEAD_AFTER,
+                worker_middleware=[rescue.note],
+            )
+        finally:
+            if watching is not None:
+                watching.cancel()
 
 
 def work_off(queues: list[str] | None = None) -> None:

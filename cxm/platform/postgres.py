@@ -14,6 +14,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -91,6 +92,16 @@ class EmbeddedPostgres:
     def running(self) -> bool:
         """Whether a server of this cluster is up."""
         return (self.cluster / "PG_VERSION").exists() and self._running()
+
+    def answers(self) -> bool:
+        """Whether something takes connections on its socket; costs microseconds."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+            line.settimeout(1)
+            try:
+                line.connect(str(self.sockets / ".s.PGSQL.5432"))
+            except OSError as error:
+                return isinstance(error, TimeoutError | BlockingIOError)  # busy is not dead
+        return True
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
@@ -215,15 +226,15 @@ def connection_parameters() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def engine(*, durable: bool = True) -> Iterator[None]:
+def engine(*, durable: bool = True) -> Iterator[EmbeddedPostgres | None]:
     """PostgreSQL up within the block: the embedded one started or adopted and let go afterwards; a real one is left alone."""
     options = settings()
     if not options.embedded:
-        yield
+        yield None
         return
     server = EmbeddedPostgres(options.data, durable=durable)
     server.start()
     try:
-        yield
+        yield server
     finally:
         server.stop()

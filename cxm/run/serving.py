@@ -16,9 +16,10 @@ import structlog
 from cxm.kernel.errors import CxmError
 from cxm.platform import observability
 from cxm.platform.config import NotConfigured, master_keys, settings
-from cxm.platform.postgres import engine
+from cxm.platform.postgres import EmbeddedPostgres, engine
 
 DRAIN_SECONDS = 25
+WHOLE = frozenset({"web", "worker", "streams"})
 _log = structlog.get_logger(__name__)
 
 
@@ -39,7 +40,7 @@ def serve(host: str, port: int, *, demo: bool, parts: frozenset[str], queues: li
             error.code, error.text, "Run “cxm setup --organization NAME --email ADDRESS --password-stdin” first, or “cxm serve --demo”."
         ) from error
     listening = _bind(host, port) if "web" in parts else None
-    with _own(exclusive=parts == {"web", "worker", "streams"}), engine():
+    with _own(exclusive=parts == WHOLE), engine() as postgres:
         import django
 
         django.setup()
@@ -48,7 +49,7 @@ def serve(host: str, port: int, *, demo: bool, parts: frozenset[str], queues: li
         kit.migrate()
         signed_in = _demo() if demo else None
         try:
-            asyncio.run(_run(listening, parts, queues, signed_in))
+            asyncio.run(_run(listening, parts, queues, signed_in, postgres))
         finally:
             _close()
 
@@ -90,15 +91,23 @@ def _demo() -> tuple[str, str]:
     return demo.prepare()
 
 
-async def _run(listening: socket.socket | None, parts: frozenset[str], queues: list[str] | None, signed_in: tuple[str, str] | None) -> None:
+async def _run(
+    listening: socket.socket | None,
+    parts: frozenset[str],
+    queues: list[str] | None,
+    signed_in: tuple[str, str] | None,
+    postgres: EmbeddedPostgres | None,
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     await asyncio.to_thread(_warm, parts)
     tasks: list[asyncio.Task[Any]] = []
+    if postgres is not None:
+        tasks.append(asyncio.create_task(_keep_up(postgres), name="postgres"))
     if "worker" in parts:
-        tasks.append(asyncio.create_task(_work(queues), name="worker"))
+        tasks.append(asyncio.create_task(_work(queues, alone=parts == WHOLE), name="worker"))
     server = _server() if listening is not None else None
     if server is not None and listening is not None:
         from cxm.platform.realtime import hub
@@ -158,19 +167,32 @@ def _announce(listening: socket.socket, signed_in: tuple[str, str] | None) -> No
     sys.stdout.flush()
 
 
-async def _work(queues: list[str] | None) -> None:
-    """The worker, started again where the database cut it off."""
+async def _work(queues: list[str] | None, *, alone: bool) -> None:
+    """The worker, started again where the database cut it off. ``alone``: its database has no other worker."""
     from cxm.platform import jobs
 
     while True:
         try:
-            await jobs.work(queues=queues, concurrency=settings().workers)
-            return
+            await jobs.work(queues=queues, concurrency=settings().workers, alone=alone and settings().embedded)
+            _log.warning("worker.ended")  # only a cancelled one may end
         except asyncio.CancelledError:
             raise
         except Exception as error:
             _log.warning("worker.cut", error=type(error).__name__)
-            await asyncio.sleep(1)
+        await asyncio.sleep(1)
+
+
+async def _keep_up(postgres: EmbeddedPostgres) -> None:
+    """The embedded PostgreSQL is started again where it died; until then deliveries get 503 and pages say so."""
+    while True:
+        await asyncio.sleep(1)
+        if postgres.answers():
+            continue
+        try:
+            await asyncio.to_thread(postgres.start)
+            _log.warning("postgres.started_again")
+        except Exception as error:
+            _log.error("postgres.cannot_start", error=type(error).__name__)
 
 
 def _warm(parts: frozenset[str]) -> None:
@@ -189,7 +211,7 @@ async def _drain(server: Any, tasks: list[asyncio.Task[Any]]) -> None:
     if server is not None:
         server.should_exit = True
     by_name = {task.get_name(): task for task in tasks}
-    for name in ("demo", "realtime", "worker"):
+    for name in ("demo", "realtime", "worker", "postgres"):
         if name in by_name:
             by_name[name].cancel()
     from cxm.connect.api import runtime
