@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import random
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -27,7 +28,10 @@ from cxm.kernel.clock import now
 from cxm.platform import egress, realtime
 
 T = TypeVar("T")
-LEASE = timedelta(minutes=3)
+#: How long an account stays ours without a sign of life: a killed process gives it up by saying nothing.
+LEASE = timedelta(seconds=30)
+#: Seconds between those signs; and after how many a poll, or the silence of a stream, is given up.
+_RENEW, _POLL_LIMIT, _SILENCE = 5, 170, 90
 _log = structlog.get_logger(__name__)
 
 
@@ -39,6 +43,7 @@ class Runtime:
         self._thread: threading.Thread | None = None
         self._http: egress.GuardedHttp | None = None
         self._listening: set[asyncio.Task[None]] = set()
+        self._looks: dict[UUID, asyncio.Task[None]] = {}
         self._lock = threading.Lock()
 
     def call(self, work: Callable[[egress.GuardedHttp], Awaitable[T]], timeout: float = 90) -> T:
@@ -119,17 +124,36 @@ class Runtime:
 
     async def _look_round(self) -> None:
         """Each second: claim accounts that are due and look at each in a task of its own, so that a slow one delays nobody."""
+        renewed = 0.0
         while True:
             try:
                 for row in await _db(claim_due):
-                    self._keep(self._look(row))
+                    self._begin_look(row)
+                if self._looks and time.monotonic() - renewed >= _RENEW:
+                    held = list(self._looks)
+                    for gone in set(held) - await _db(lambda held=held: renew(held)):
+                        self._end_look(gone)
+                    renewed = time.monotonic()
             except Exception as error:  # the database is away: nothing is claimed, look again
                 _log.warning("runtime.cannot_claim", error=type(error).__name__)
             await asyncio.sleep(1)
 
-    async def _look(self, row: Account) -> None:
+    def _begin_look(self, row: Account) -> None:
+        """Look at an account. One that is looked at already was changed (a new password, another folder): that look ends first."""
+        former = self._looks.get(row.id)
+        task = self._looks[row.id] = self._keep(self._look(row, former))
+        task.add_done_callback(lambda done: self._looks.pop(row.id) if self._looks.get(row.id) is done else None)
+
+    def _end_look(self, account: UUID) -> None:
+        if (task := self._looks.get(account)) is not None:
+            task.cancel()
+
+    async def _look(self, row: Account, former: asyncio.Task[None] | None = None) -> None:
         assert self._http is not None
         try:
+            if former is not None:
+                former.cancel()
+                await asyncio.gather(former, return_exceptions=True)
             session = await _db(lambda: session_of(row, self._http))  # type: ignore[arg-type]
             channel = registry.channel(row.channel)
             if channel.can("stream"):
@@ -140,7 +164,8 @@ class Runtime:
             fault = error
             await _db(lambda: note_fault(row.id, fault))
         except asyncio.CancelledError:
-            await _db(lambda: release(row.id))
+            if self._looks.get(row.id) is asyncio.current_task():  # else another look holds it now
+                await _db(lambda: release(row.id))
             raise
         except Exception as error:
             _log.error("runtime.failed", channel=row.channel, account=str(row.id), exc_info=error)
@@ -150,7 +175,7 @@ class Runtime:
     async def _poll(self, row: Account, poller: Any, session: Session) -> None:
         cursor = row.cursor
         for _ in range(200):  # a page at a time, each durable before the next is asked for
-            found: Polled = await asyncio.wait_for(poller.poll(session, cursor), LEASE.total_seconds() - 10)
+            found: Polled = await asyncio.wait_for(poller.poll(session, cursor), _POLL_LIMIT)
             await _db(lambda found=found: keep(row.id, found, "poll"))
             cursor = found.cursor
             if not found.more:
@@ -162,7 +187,7 @@ class Runtime:
         try:
             while True:
                 try:
-                    found: Polled = await asyncio.wait_for(anext(stream), LEASE.total_seconds() / 2)
+                    found: Polled = await asyncio.wait_for(anext(stream), _SILENCE)
                 except TimeoutError:
                     raise ConnectorError("The stream fell silent.", "It is opened again.") from None
                 await _db(lambda found=found: keep(row.id, found, "stream"))
@@ -205,6 +230,14 @@ def claim_due(limit: int = 50) -> list[Account]:
     return rows
 
 
+def renew(held: Sequence[UUID]) -> set[UUID]:
+    """A sign of life for the accounts this process looks at; returns those it may go on with (not paused or removed meanwhile)."""
+    active = Account.everywhere.filter(pk__in=held, state="active", removed_at=None)  # everywhere: one runtime serves all
+    # One that was just changed is due now: it keeps that, so that it is looked at anew with what was changed.
+    active.filter(leased_until__isnull=False, next_look_at__gt=now()).update(next_look_at=now() + LEASE, leased_until=now() + LEASE)
+    return set(active.values_list("pk", flat=True))
+
+
 def keep(account: UUID, found: Polled, kind: str) -> None:
     """Deliveries and the cursor that stands after them, in one transaction; the lease is renewed."""
     with transaction.atomic():
@@ -227,8 +260,8 @@ def note_well(account: UUID, next_look: datetime | None) -> None:
         row.last_ok_at, row.failures, row.health, row.mend = now(), 0, "", ""
         if row.state == "broken":
             row.state = "active"
-        row.next_look_at = next_look or now() + LEASE
-        row.save(update_fields=["last_ok_at", "failures", "health", "mend", "state", "next_look_at"])
+        row.next_look_at, row.leased_until = (next_look, None) if next_look else (now() + LEASE,) * 2
+        row.save(update_fields=["last_ok_at", "failures", "health", "mend", "state", "next_look_at", "leased_until"])
         ended = (
             Gap.objects.for_organization(row.organization_id)
             .filter(account_id=account, ended_at=None)
