@@ -12,6 +12,7 @@ from cxm.channels.contracts import INTENTS, SENTIMENTS, STATES
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import FieldError, Invalid, NotFound
+from cxm.listen import selectors
 from cxm.listen.events import MentionsChanged
 from cxm.listen.models import Record
 from cxm.platform import events, realtime
@@ -50,8 +51,11 @@ def patch(
     row = Record.objects.filter(pk=mention, organization_id=actor.organization).first()
     if row is None or row.deleted_at is not None or not actor.may("mentions:write", row.unit_id):
         raise NotFound("mention")
-    if values:
+    if values.get("state") == "waiting" and row.state != "waiting":
+        _reopen(actor, row, values)
+    elif values:
         _apply(actor, [mention], values)
+    if values:
         govern.record(actor, "mention.change", f"mention:{mention}", {"fields": sorted(values)})
 
 
@@ -75,6 +79,20 @@ def _apply(actor: Actor, mentions: Sequence[UUID], values: dict[str, Any], *, sk
             return
         Record.objects.bulk_update(touched, ["version", "overrides", "state", "language"])
         events.publish(MentionsChanged(organization=actor.organization, mentions=tuple(changed), whole=False))
+        realtime.tell(actor.organization, "mentions")
+
+
+def _reopen(actor: Actor, row: Record, values: dict[str, Any]) -> None:
+    """Somebody says that a mention does want an answer: told whole, so that it comes to stand in the inbox."""
+    whole = selectors.whole(row)
+    with transaction.atomic():
+        fresh = Record.objects.select_for_update().get(pk=row.pk)
+        fresh.version += 1
+        fresh.state = "waiting"
+        fresh.overrides = {**(fresh.overrides or {}), **{key: value for key, value in values.items() if key != "state"}} or None
+        fresh.save(update_fields=["version", "state", "overrides"])
+        document = {**whole, **(fresh.overrides or {}), "state": "waiting", "version": fresh.version}
+        events.publish(MentionsChanged(organization=actor.organization, mentions=(document,), whole=True))
         realtime.tell(actor.organization, "mentions")
 
 

@@ -109,10 +109,13 @@ def mention(actor: Actor, mention_id: UUID) -> dict[str, Any]:
             id=str(row.pk),
             deleted_at=format_instant(row.deleted_at),
         )
-    found = engine.store().get(actor.organization, [str(mention_id)]).get(str(mention_id))
-    if found is None:  # heard a moment ago, or the store is behind: the event still has it whole
-        found = _from_events(row)
-    return public({**found, "state": row.state, **(row.overrides or {})})
+    return public(whole(row))
+
+
+def whole(row: Record) -> dict[str, Any]:
+    """A mention with everything the ledger decided since; from the store, or from the event where the store is behind."""
+    found = engine.store().get(row.organization_id, [str(row.pk)]).get(str(row.pk)) or _from_events(row)
+    return {**found, "state": row.state, **(row.overrides or {})}
 
 
 def _from_events(row: Record) -> dict[str, Any]:

@@ -24,6 +24,7 @@ def wire() -> None:
     govern.register_held_items(outbound.HeldReplies())
     govern.register_accounts(_unit_of_account)
     people.register_timeline(love.PersonTimeline())
+    people.register_timeline(listen.MentionTimeline())
     _wired = True
 
 
