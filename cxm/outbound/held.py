@@ -22,16 +22,16 @@ class HeldReplies:
 
     def list(self, organization: UUID, stop: Stop) -> Sequence[HeldItem]:
         """What ``stop`` holds, oldest first."""
-        rows = _under(organization, stop).order_by("created_at", "id")
-        if stop.lifted_at is not None:
-            rows = rows.filter(state="held")
-        return [HeldItem(id=row.id, kind=row.kind, account=row.account_id, text=row.text, since=row.created_at) for row in rows[:10_000]]
+        rows = list(_under(organization, stop).order_by("created_at", "id"))
+        if stop.lifted_at is not None:  # what came after its review; what another stop holds is that one's to list
+            rows = [row for row in rows if row.state == "held" and not _covered(organization, row)]
+        return [HeldItem(id=row.id, kind=row.kind, account=row.account_id, text=row.text, since=row.created_at) for row in rows]
 
     def release(self, organization: UUID, stop: Stop, ids: Sequence[UUID]) -> Sequence[UUID]:
         """Let ``ids`` go on, those that no other stop covers."""
         gone: list[UUID] = []
         for row in _under(organization, stop).filter(pk__in=ids).select_for_update().order_by("created_at", "id"):
-            if govern.covering_stops(organization, unit=row.unit_id, account=row.account_id, kind=row.kind):
+            if _covered(organization, row):
                 if row.state != "held":
                     _set(row, "held")
                 continue
@@ -49,6 +49,10 @@ class HeldReplies:
             row.detail = "Cancelled when the stop was lifted."
             _set(row, "cancelled")
         return [row.id for row in rows]
+
+
+def _covered(organization: UUID, row: Intent) -> bool:
+    return bool(govern.covering_stops(organization, unit=row.unit_id, account=row.account_id, kind=row.kind))
 
 
 def _set(row: Intent, state: str) -> None:

@@ -33,6 +33,8 @@ def serve(host: str, port: int, *, demo: bool, parts: frozenset[str], queues: li
     """Start and run until a signal; afterwards everything that was started here is stopped."""
     options = settings()
     observability.configure(options.log_level, options.log_format)
+    # Until the loop takes over, a signal must still pass through every finally: PostgreSQL would be left running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         master_keys()
     except NotConfigured as error:

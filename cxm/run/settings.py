@@ -146,7 +146,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 COTTON_ISOLATE_BY_DEFAULT = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = options.data / "static"
+STATIC_ROOT = None
 STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.AppDirectoriesFinder"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
