@@ -9,6 +9,7 @@ import "./panes.js";
 import "./toasts.js";
 import "./dialogs.js";
 import "./select.js";
+import "./inbox.js";
 import Alpine from "@alpinejs/csp";
 
 // Slices may add components before this runs with document.addEventListener("alpine:init", ...).

@@ -124,9 +124,13 @@ def close(actor: Actor, conversation: UUID, reason: str = "") -> None:
 
 
 def reopen(actor: Actor, conversation: UUID) -> None:
-    """Take it up again by hand. Raises Conflict where a newer conversation with them is open already."""
+    """Take it up again by hand, also from a snooze. Raises Conflict where a newer conversation with them is open already."""
     with transaction.atomic():
         row = rows.locked(actor, conversation, _MANAGE)
+        if row.state == "snoozed":
+            row.state, row.snoozed_until = "open", None
+            rows.line(row, "woken", actor.name)
+            rows.keep(row, "woken", actor.name)
         if row.state != "closed":
             return
         if Conversation.objects.for_organization(actor.organization).filter(key=row.key).exclude(state="closed").exists():

@@ -1,0 +1,278 @@
+"""What members do on /inbox: answer, take back, settle, note, assign, snooze, tag, close, reopen; one or many at once.
+
+Each answers with the fragments that changed. What is refused is told in words where it was done, and nothing typed is lost.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from cxm.govern import api as govern
+from cxm.kernel.actor import Actor
+from cxm.kernel.clock import parse_instant
+from cxm.kernel.errors import CxmError, Invalid, NotFound
+from cxm.kernel.ids import parse_id
+from cxm.love import api as love
+from cxm.love import page_lists as lists
+from cxm.love import page_thread as threads
+from cxm.love import page_words as words
+from cxm.love import pages
+from cxm.outbound import api as outbound
+
+#: Seconds in which an answer can be taken back.
+UNDO_SECONDS = 10
+#: Conversations changed at once by hand.
+BULK_LIMIT = 200
+_View = Callable[..., HttpResponse]
+
+
+def _told(view: _View) -> _View:
+    """What love refuses becomes a toast (for the composer: words beside it); the page stays as it is."""
+
+    @functools.wraps(view)
+    def guarded(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
+        try:
+            return view(request, *arguments, **named)
+        except CxmError as error:
+            if error.status >= 500 or not request.headers.get("HX-Request"):
+                raise
+            beside = request.headers.get("HX-Target", "").endswith("#composer-says")
+            response = render(request, "love/refused.html", {"error": error}, status=error.status)
+            if not beside:
+                response["HX-Reswap"] = "none"
+                response["HX-Trigger"] = _toast(f"{error.text} {error.hint}".strip(), kind="bad")
+            return response
+
+    return guarded
+
+
+def _action(permission: str) -> Callable[[_View], _View]:
+    return lambda view: require_POST(_told(govern.page(permission)(view)))
+
+
+def _toast(text: str, *, kind: str = "info", undo: str = "", seconds: int = 0, **events: Any) -> str:
+    # Headers are Latin-1: json.dumps writes everything else as \u escapes.
+    return json.dumps(
+        {
+            "cxm:toast": {"text": text, "kind": kind, **({"undo": undo} if undo else {}), **({"seconds": seconds} if seconds else {})},
+            **events,
+        }
+    )
+
+
+def _text(request: HttpRequest, name: str) -> str:
+    return request.POST.get(name, "").replace("\x00", "")
+
+
+def _plain(request: HttpRequest, conversation: UUID) -> HttpResponse | None:
+    """Without the script: back to the conversation."""
+    if request.headers.get("HX-Request"):
+        return None
+    return HttpResponseRedirect(lists.read(request.GET).address(conversation))
+
+
+# --- speaking ----------------------------------------------------------------------------------------------------------
+
+
+@_action("conversations:read")
+def write(request: HttpRequest, conversation: UUID) -> HttpResponse:
+    """What the composer sends: an answer, public or private, or a note for ourselves."""
+    actor = govern.actor_of(request)
+    text, visibility = _text(request, "text").replace("\r\n", "\n"), request.POST.get("visibility", "")
+    if visibility == "note":
+        love.note(actor, conversation, text)
+        said = None
+    elif visibility in ("public", "private"):
+        made = love.reply(actor, conversation, text, visibility=visibility, undo_seconds=UNDO_SECONDS)
+        said = _said(made.id, made.state, visibility)
+    else:
+        raise Invalid("visibility_invalid", _("Choose who can read it."), _("Nothing was sent."))
+    response = _plain(request, conversation) or pages.thread_again(request, actor, conversation, lists.read(request.GET), said_nothing=True)
+    if said:
+        response["HX-Trigger"] = said
+    return response
+
+
+def _said(reply: UUID, state: str, visibility: str) -> str:
+    undo = f"/inbox/replies/{reply}/take-back"
+    if state == "held":
+        return _toast(_("Held by a stop. Nothing was sent."), kind="warn", undo=undo)
+    text = (
+        _("Public answer leaves in {n} s").format(n=UNDO_SECONDS)
+        if visibility == "public"
+        else _("Private answer leaves in {n} s").format(n=UNDO_SECONDS)
+    )
+    return _toast(text, undo=undo, seconds=UNDO_SECONDS)
+
+
+@_action("conversations:reply")
+def take_back(request: HttpRequest, reply: UUID) -> HttpResponse:
+    """Take back an answer while it waits or is held; its words return to the composer."""
+    actor = govern.actor_of(request)
+    back = love.take_back(actor, reply)
+    given = {"conversation": str(back.conversation), "text": back.text, "visibility": "private" if back.private else "public"}
+    response = HttpResponse() if request.headers.get("HX-Request") else HttpResponseRedirect(f"/inbox/{back.conversation}")
+    response["HX-Trigger"] = _toast(_("Taken back. Nothing was sent."), kind="good", seconds=4, **{"inbox:given-back": given})
+    return response
+
+
+@_action("conversations:reply")
+def settle(request: HttpRequest, reply: UUID) -> HttpResponse:
+    """A person looked on the platform and says what became of an answer."""
+    actor = govern.actor_of(request)
+    known = outbound.reply(actor.organization, reply)
+    if known.conversation is None:
+        raise NotFound("reply")
+    love.conversation_row(actor, known.conversation)
+    outbound.settle(actor, reply, outcome=request.POST.get("outcome", ""))
+    return _plain(request, known.conversation) or pages.thread_again(request, actor, known.conversation, lists.beside(request)[0])
+
+
+# --- handling ----------------------------------------------------------------------------------------------------------
+
+
+@_action("conversations:read")
+def assign(request: HttpRequest, conversation: UUID) -> HttpResponse:
+    """Give it to a member (``me``, an id), or to nobody (empty)."""
+    actor = govern.actor_of(request)
+    wanted = request.POST.get("member", "")
+    member = actor.member if wanted == "me" else parse_id(wanted)
+    if wanted and member is None:
+        raise NotFound("member")
+    love.assign(actor, conversation, member)
+    return _changed(request, actor, conversation, _("You have it now") if member and member == actor.member else "")
+
+
+@_action("conversations:read")
+def tag(request: HttpRequest, conversation: UUID) -> HttpResponse:
+    """Put tags on (``add``, separated by commas), keep only those still ticked (``keep`` of ``had``)."""
+    actor = govern.actor_of(request)
+    add = [part.strip() for part in _text(request, "add").split(",") if part.strip()]
+    gone = sorted(set(request.POST.getlist("had")) - set(request.POST.getlist("keep")))
+    if not add and not gone:
+        raise Invalid("tags_missing", _("No tag was written."), _("Write one, or untick one to take it off."))
+    love.tag(actor, conversation, add, gone)
+    return _changed(request, actor, conversation, "", menus=True)
+
+
+@_action("conversations:read")
+def close(request: HttpRequest, conversation: UUID) -> HttpResponse:
+    """Close it with a reason and go on to the next one of the list."""
+    actor = govern.actor_of(request)
+    reason = _text(request, "own").strip() or _text(request, "reason") or _usual_reason(actor, conversation)
+    following = _following(request, actor, conversation)
+    love.close(actor, conversation, reason)
+    text = _("Closed: {reason}").format(reason=words.reason(reason))
+    return _onward(request, actor, conversation, following, _toast(text, kind="good", undo=f"/inbox/{conversation}/reopen"))
+
+
+def _usual_reason(actor: Actor, conversation: UUID) -> str:
+    view = love.conversation_row(actor, conversation)
+    return "answered" if view.first_answered_at and view.answer_due is None else "no_answer_needed"
+
+
+@_action("conversations:read")
+def snooze(request: HttpRequest, conversation: UUID) -> HttpResponse:
+    """Out of sight until ``until`` and on to the next one of the list."""
+    actor = govern.actor_of(request)
+    try:
+        until = parse_instant(request.POST.get("until", ""))
+    except ValueError as error:
+        raise Invalid("until_invalid", _("That is no time."), _("Choose one of the times offered.")) from error
+    following = _following(request, actor, conversation)
+    love.snooze(actor, conversation, until)
+    text = _("Snoozed until {when}").format(when=words.moment(until))
+    return _onward(request, actor, conversation, following, _toast(text, kind="good", undo=f"/inbox/{conversation}/reopen"))
+
+
+@_action("conversations:read")
+def reopen(request: HttpRequest, conversation: UUID) -> HttpResponse:
+    """Take it up again: a closed one is open, a snoozed one awake."""
+    actor = govern.actor_of(request)
+    love.reopen(actor, conversation)
+    if request.headers.get("HX-Source", "").startswith("button#reopen"):
+        return _changed(request, actor, conversation, "")
+    response = HttpResponse() if request.headers.get("HX-Request") else HttpResponseRedirect(f"/inbox/{conversation}")
+    response["HX-Trigger"] = _toast(
+        _("Open again"), kind="good", seconds=4, **{"inbox:go": {"url": lists.beside(request)[0].address(conversation)}}
+    )
+    return response
+
+
+@_action("conversations:manage")
+def bulk(request: HttpRequest) -> HttpResponse:
+    """The same for every conversation ticked: ``do`` is close, mine or nobody."""
+    actor = govern.actor_of(request)
+    ids = [key for key in (parse_id(text) for text in request.POST.getlist("ids")) if key]
+    act = {
+        "close": lambda key: love.close(actor, key, _usual_reason(actor, key)),
+        "mine": lambda key: love.assign(actor, key, actor.member),
+        "nobody": lambda key: love.assign(actor, key, None),
+    }.get(request.POST.get("do", ""))
+    if act is None or not ids or len(ids) > BULK_LIMIT:
+        raise Invalid("bulk_invalid", _("Nothing was changed."), _("Tick between 1 and {n} conversations.").format(n=BULK_LIMIT))
+    refused = 0
+    for key in ids:
+        try:
+            act(key)
+        except CxmError as error:
+            if error.status >= 500:
+                raise
+            refused += 1
+    done = len(ids) - refused
+    text = ngettext("{n} conversation changed", "{n} conversations changed", done).format(n=done)
+    if refused:
+        text += ". " + ngettext("{n} was refused", "{n} were refused", refused).format(n=refused)
+    wanted, current = lists.beside(request)
+    members = threads.members_of(actor.organization)
+    context = lists.rows(actor, wanted, current, members) | {
+        "list": True,
+        "wanted": wanted,
+        "list_url": wanted.address(),
+        "counts": (counts := love.counts(actor)),
+    }
+    response = render(request, "love/swap.html", context | {"count": lists.count_of(wanted, counts)})
+    response["HX-Trigger"] = _toast(text, kind="warn" if refused else "good")
+    return response
+
+
+# --- what is answered --------------------------------------------------------------------------------------------------
+
+
+def _changed(request: HttpRequest, actor: Actor, conversation: UUID, said: str, **more: Any) -> HttpResponse:
+    """The conversation with what changed; ``said`` as a toast."""
+    response = _plain(request, conversation) or pages.thread_again(request, actor, conversation, lists.read(request.GET), **more)
+    if said:
+        response["HX-Trigger"] = _toast(said, kind="good", seconds=3)
+    return response
+
+
+def _following(request: HttpRequest, actor: Actor, conversation: UUID) -> UUID | None:
+    """Where to go when this one is done: the one below it in the list, else the one above. Asked before it leaves the list."""
+    return love.next_one(actor, lists.read(request.GET).filter(), conversation)
+
+
+def _onward(request: HttpRequest, actor: Actor, conversation: UUID, following: UUID | None, said: str) -> HttpResponse:
+    """The next conversation, or an empty place where that was the last."""
+    wanted = lists.read(request.GET)
+    if not request.headers.get("HX-Request"):
+        return HttpResponseRedirect(wanted.address(following))
+    if following is None:
+        context: dict[str, Any] = {"empty_main": True, "wanted": wanted, "list_url": wanted.address()}
+    else:
+        members = threads.members_of(actor.organization)
+        context = pages.conversation_context(request, actor, following, wanted, members) | {"main": True}
+    response = render(request, "love/swap.html", context | {"done": conversation})
+    response["HX-Push-Url"] = wanted.address(following)
+    response["HX-Trigger"] = said
+    return response

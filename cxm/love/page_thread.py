@@ -1,0 +1,394 @@
+"""One conversation on screen: its thread, what may be written and to whom, the person beside it. For pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from cxm.connect import api as connect
+from cxm.govern import api as govern
+from cxm.kernel.actor import Actor
+from cxm.kernel.clock import format_instant, now, parse_instant
+from cxm.kernel.errors import NotFound
+from cxm.love import api as love
+from cxm.love import page_lists as lists
+from cxm.love import page_words as words
+from cxm.love.contracts import ConversationDetail, ConversationView, InboxFilter, Item, LineItem, MentionItem, NoteItem
+from cxm.love.services.handling import NOTE_LIMIT
+from cxm.outbound import api as outbound
+from cxm.outbound.contracts import Reply
+from cxm.people import api as people
+from cxm.understanding import api as understanding
+
+#: Characters of one message shown; the whole is on the mention's own page.
+_SHOWN = 6_000
+#: A silence of as many days is told.
+_GAP_DAYS = 3
+#: Limits beyond this say nothing while one types.
+_COUNTED_LIMIT = 20_000
+_COUNTS = {"characters": "characters", "bytes": "bytes", "utf16": "units", "graphemes": "graphemes"}
+_TIMELINE = 8
+
+
+def members_of(organization: UUID) -> dict[UUID, str]:
+    """Names of everybody who works here, by id."""
+    return {one.id: one.name for one in govern.members(organization) if one.state != "removed"}
+
+
+# --- the thread -----------------------------------------------------------------------------------------------------
+
+
+def thread(actor: Actor, detail: ConversationDetail, members: Mapping[UUID, str]) -> list[dict[str, Any]]:
+    """Everything in its order, days and silences between."""
+    view = detail.conversation
+    replies = {reply.id: reply for reply in outbound.replies(actor.organization, view.id)}
+    entries: list[dict[str, Any]] = []
+    before: datetime | None = None
+    for item in detail.items:
+        entries += _between(before, item.at)
+        before = item.at
+        entries.append(_entry(item, view, replies, members))
+    _mark_newest(entries, actor, view)
+    return entries
+
+
+def _between(before: datetime | None, at: datetime) -> list[dict[str, Any]]:
+    day = timezone.localtime(at).date()
+    if before is not None and timezone.localtime(before).date() == day:
+        return []
+    silent = (day - timezone.localtime(before).date()).days if before else 0
+    label = words.day(at)
+    return [{"shape": "day", "label": f"{label} · {words.gap(silent)}" if silent >= _GAP_DAYS else label, "id": f"day-{day}"}]
+
+
+def _entry(item: Item, view: ConversationView, replies: Mapping[UUID, Reply], members: Mapping[UUID, str]) -> dict[str, Any]:
+    if isinstance(item, MentionItem):
+        return _mention(item, view, replies)
+    if isinstance(item, NoteItem):
+        return {"shape": "note", "id": f"n-{item.id}", "who": item.by, "text": item.text, "at": item.at}
+    if isinstance(item, LineItem):
+        icon, text = words.line(item.what, item.detail, item.by, members)
+        return {"shape": "event", "id": f"l-{item.id}", "icon": icon, "text": text, "at": item.at}
+    return _reply(replies[item.id], view)
+
+
+def _mention(item: MentionItem, view: ConversationView, replies: Mapping[UUID, Reply]) -> dict[str, Any]:
+    mention = item.mention
+    text = str(mention.get("text") or "")
+    who, _handle = words.person(mention.get("author"))
+    entry: dict[str, Any] = {
+        "shape": "mention",
+        "id": f"m-{item.id}",
+        "mention": str(item.id),
+        "side": "ours" if item.ours else "theirs",
+        "who": who,
+        "channel": words.channel(str(mention.get("channel") or view.channel)),
+        "text": text[:_SHOWN],
+        "cut": len(text) > _SHOWN,
+        "title": _title(mention, view),
+        "lang": "" if mention.get("language") in (None, "und") else mention["language"],
+        "at": item.at,
+        "quoted": str(mention.get("quoted") or "")[:_SHOWN],
+        "deleted": item.deleted_at is not None,
+        "edited": item.edited,
+        "history": [{"text": former.text or former.title or "", "until": _instant(former.until)} for former in reversed(item.history)],
+        "visibility": "private" if mention.get("private") else "public",
+        "url": _address(mention.get("url")),
+        "media": [_medium(entry) for entry in mention.get("media") or () if isinstance(entry, Mapping)],
+        "about": _stars(mention.get("rating")),
+        "automatic": bool(mention.get("automatic")),
+        "chips": [],
+        "spans": [],
+    }
+    if item.ours:
+        return entry | _ours(mention, view, replies)
+    if text and item.deleted_at is None:
+        entry["chips"], entry["spans"] = _verdicts(mention, text)
+    return entry
+
+
+def _title(mention: Mapping[str, Any], view: ConversationView) -> str:
+    """A title that says more than the heading above: not the subject with another “Re:”."""
+    title = str(mention.get("title") or "").strip()
+    return "" if title.rpartition(": ")[2].casefold() == view.subject.rpartition(": ")[2].casefold() else title
+
+
+def _ours(mention: Mapping[str, Any], view: ConversationView, replies: Mapping[UUID, Reply]) -> dict[str, Any]:
+    """Our own words: who wrote them where it was one of our replies, and what became of them."""
+    key = mention.get("reply")
+    reply = replies.get(UUID(str(key))) if key else None
+    if reply is None:
+        return {"account": "" if mention.get("account") == view.account else view.account}
+    said = {"delivered": _("delivered"), "read": _("read"), "failed": _("not delivered")}.get(reply.delivery or "", _("sent"))
+    return {
+        "who": reply.created_by_name,
+        "account": view.account,
+        "about": said,
+        "state": "failed" if reply.delivery == "failed" else "",
+        "why": reply.detail if reply.delivery == "failed" else "",
+        "visibility": "private" if reply.private else "public",
+    }
+
+
+def _reply(reply: Reply, view: ConversationView) -> dict[str, Any]:
+    """A reply that is no mention (yet): on its way, held, failed, unknown, taken back."""
+    if reply.state == "cancelled":
+        text = _("{by} took back an answer").format(by=reply.created_by_name)
+        return {"shape": "event", "id": f"r-{reply.id}", "icon": "undo-2", "text": text, "at": reply.created_at}
+    said = {
+        "queued": _("on its way"),
+        "sent": _("sent"),
+        "failed": _("not sent"),
+        "unknown": _("may have been sent"),
+        "held": _("held by a stop"),
+    }
+    return {
+        "shape": "reply",
+        "id": f"r-{reply.id}",
+        "reply": str(reply.id),
+        "side": "ours",
+        "who": reply.created_by_name,
+        "account": view.account,
+        "text": reply.text,
+        "at": reply.created_at,
+        "state": {"failed": "failed", "sent": ""}.get(reply.state, "pending"),
+        "is": reply.state,
+        "about": said.get(reply.state, ""),
+        "undo_until": reply.undo_until,
+        "why": reply.detail,
+        "visibility": "private" if reply.private else "public",
+    }
+
+
+def _verdicts(mention: Mapping[str, Any], text: str) -> tuple[list[dict[str, str]], list[tuple[int, int]]]:
+    """Chips of what was judged, each with the words that carried it, and where those stand in the text."""
+    by_person = mention.get("verdicts_by") in ("person", "import")
+    carried = {} if by_person else _carried(text[:_SHOWN], mention.get("language"))
+    kind = "neutral" if by_person else "guess"
+    chips: list[dict[str, str]] = []
+    if tongue := words.foreign(str(mention.get("language") or "")):
+        chips.append({"label": tongue, "kind": kind, "icon": "languages"})
+    spans: set[tuple[int, int]] = set()
+    for key, label in lists.guesses(mention):
+        found = carried.get(key, ())
+        spans.update(found)
+        shown = " · ".join(text[start:end][:40] for start, end in found)
+        chips.append({"label": label, "kind": kind, "title": _("carried by: {words}").format(words=shown) if shown else ""})
+    return chips, sorted(spans)
+
+
+@lru_cache(maxsize=2048)
+def _carried(text: str, language: str | None) -> dict[tuple[str, str], tuple[tuple[int, int], ...]]:
+    found = understanding.explain(text, language)
+    return {(part.of, part.value): tuple((span.start, span.end) for span in part.spans) for part in found.carried}
+
+
+def _mark_newest(entries: Sequence[dict[str, Any]], actor: Actor, view: ConversationView) -> None:
+    """The newest message of theirs is the one whose verdicts ``v`` corrects."""
+    if actor.may("mentions:write", view.unit):
+        for entry in reversed(entries):
+            if entry["shape"] == "mention" and entry["side"] == "theirs" and not entry["deleted"]:
+                entry["correct"] = f"/mentions/{entry['mention']}"
+                return
+
+
+def _medium(entry: Mapping[str, Any]) -> dict[str, str]:
+    kinds = {"image": ("image", _("picture")), "video": ("video", _("film")), "audio": ("phone", _("sound")), "file": ("file", _("file"))}
+    icon, word = kinds.get(str(entry.get("kind")), kinds["file"])
+    return {"icon": icon, "label": str(entry.get("alt") or entry.get("name") or word)[:80], "url": _address(entry.get("url"))}
+
+
+def _stars(rating: Any) -> str:
+    if not isinstance(rating, int | float) or isinstance(rating, bool):
+        return ""
+    return "★" * round(rating) + "☆" * (5 - round(rating)) if 0 <= rating <= 5 else f"{rating:g}"
+
+
+def _address(url: object) -> str:
+    """A link we may show: web addresses only."""
+    text = str(url or "")
+    return text if text.startswith(("https://", "http://")) else ""
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        return parse_instant(text)
+    except ValueError:
+        return None
+
+
+# --- the composer ----------------------------------------------------------------------------------------------------
+
+
+def composer(actor: Actor, view: ConversationView, organization: str) -> dict[str, Any]:
+    """What may be written here: ``modes`` for ``<c-composer>``, ``shut`` why there is none, ``notices`` to read before writing."""
+    may_reply, may_note = actor.may("conversations:reply", view.unit), actor.may("conversations:note", view.unit)
+    modes: list[dict[str, Any]] = []
+    notices: list[dict[str, str]] = []
+    if may_reply:
+        modes, why = _ways(actor, view)
+        if why:
+            notices.append({"kind": "warn", "icon": "ban", "text": why})
+    if may_note:
+        modes.append(
+            {
+                "value": "note", "tone": "note", "label": _("Note"), "send": _("Write the note"), "icon": "notebook-pen",
+                "says": _("only members of {organization} can read it; @name tells somebody").format(organization=organization),
+                "limit": NOTE_LIMIT, "counts": "characters",
+            }
+        )  # fmt: skip
+    return {
+        "modes": modes,
+        "notices": notices + (_stop_notice(actor, view) if may_reply else []),
+        "may_reply": may_reply,
+        "may_write": may_reply or may_note,
+    }
+
+
+def _ways(actor: Actor, view: ConversationView) -> tuple[list[dict[str, Any]], str]:
+    """The ways of answering that the channel has, the conversation's own first; else why there is none."""
+    try:
+        rules = connect.rules(actor.organization, view.account_id)
+    except NotFound:
+        return [], _("This account was disconnected, so nobody can answer from here. Connect it again under Channels.")
+    if not rules.can_reply:
+        return [], _("This account only listens. Set a way to answer on its page under Channels.")
+    if rules.window_hours and (last := _last_heard(view)) and now() - last > timedelta(hours=rules.window_hours):
+        return [], _("This platform takes answers only within {hours} h of their last message, which is over.").format(
+            hours=rules.window_hours
+        )
+    who, _handle = words.person(view.author)
+    rule = {
+        "limit": rules.text_limit if (rules.text_limit or 0) <= _COUNTED_LIMIT else "",
+        "counts": _COUNTS.get(rules.counted, "characters"),
+    }
+    rule["account"] = view.account
+    modes = []
+    if rules.public and view.kind == "public":
+        says = _("to {who}, everyone can read it").format(who=who)
+        modes.append(
+            {"value": "public", "tone": "public", "label": _("Reply publicly"), "send": _("Reply publicly"), "icon": "globe", "says": says}
+            | rule
+        )
+    if rules.private:
+        label = _("Message privately") if view.kind == "public" else _("Reply privately")
+        says = _("only {who} can read it").format(who=who)
+        modes.append(
+            {"value": "private", "tone": "private", "label": label, "send": _("Send privately"), "icon": "lock", "says": says} | rule
+        )
+    if not modes:
+        return [], _("This platform has no way to answer such a message.")
+    return modes, "" if rules.active else _("This account is paused: what you send waits until it is active again.")
+
+
+def _last_heard(view: ConversationView) -> datetime | None:
+    last = view.last_mention or {}
+    return _instant(str(last.get("published_at") or "")) if last.get("media_type") != "owned" else None
+
+
+def _stop_notice(actor: Actor, view: ConversationView) -> list[dict[str, str]]:
+    stops = govern.covering_stops(actor.organization, unit=view.unit, account=view.account_id, kind="reply")
+    if not stops:
+        return []
+    reason = stops[0].reason
+    text = _("A stop is on: what you send is held, and leaves only if it is released when the stop is lifted.")
+    return [
+        {
+            "kind": "bad",
+            "icon": "octagon-x",
+            "text": f"{text} “{reason}”" if reason else text,
+            "url": "/stop" if actor.may("stops:read") else "",
+        }
+    ]
+
+
+# --- the person ------------------------------------------------------------------------------------------------------
+
+
+def person(actor: Actor, view: ConversationView) -> dict[str, Any]:
+    """Who they are: names on each channel and how we know, what is open with them, what happened."""
+    who, handle = words.person(view.author)
+    found: dict[str, Any] = {"who": who, "handle": handle, "note": "", "identities": [], "open": [], "happened": [], "url": ""}
+    if view.profile is None or not actor.may("profiles:read"):
+        return found
+    try:
+        profile = people.profile(actor.organization, view.profile)
+    except NotFound:
+        return found
+    found |= {"who": profile.name, "note": profile.note, "url": f"/people/{profile.id}"}
+    found["identities"] = [_identity(entry) for entry in profile.identities[:12]]
+    open_states = frozenset({"open", "waiting", "snoozed"})
+    others = love.conversations(actor, InboxFilter(states=open_states, profile=view.profile), None, 6).items
+    found["open"] = [_matter(one) for one in others if one.id != view.id]
+    found["happened"] = [
+        entry for item in people.timeline(actor, profile.id, None, _TIMELINE).items if (entry := _happened(item.at, item.data, view))
+    ]
+    return found
+
+
+def _identity(entry: Any) -> dict[str, Any]:
+    how = {"heard": _("spoke to us"), "proof": _("proven"), "hand": _("joined by us"), "parted": _("parted by us")}
+    return {
+        "channel": entry.channel,
+        "title": words.channel(entry.channel),
+        "name": entry.handle or entry.name or entry.native_id,
+        "how": how.get(entry.reason, entry.reason),
+        "tone": {"proof": "good", "hand": "accent", "parted": "warn"}.get(entry.reason, "outline"),
+        "proofs": ", ".join(proof.value for proof in entry.proofs),
+    }
+
+
+def _matter(one: ConversationView) -> dict[str, Any]:
+    last = one.last_mention or {}
+    text = one.subject or str(last.get("text") or "")
+    return {
+        "url": f"/inbox/{one.id}",
+        "text": " ".join(text.split())[:90],
+        "state": words.states()[one.state],
+        "at": one.last_at,
+        "channel": one.channel,
+    }
+
+
+def _happened(at: datetime, data: Mapping[str, Any], view: ConversationView) -> dict[str, Any] | None:
+    told = data.get("mention")
+    if not isinstance(told, Mapping):
+        return None
+    text = " ".join(str(told.get("text") or told.get("title") or "").split())
+    verbs = {
+        "complaint": _("complained"),
+        "question": _("asked"),
+        "request": _("requested"),
+        "praise": _("praised us"),
+        "purchase": _("wants to buy"),
+    }
+    verb = next((verbs[one] for one in told.get("intents") or () if one in verbs), _("wrote"))
+    verb = _("we answered") if data.get("ours") else verb
+    here = str(data.get("conversation")) == str(view.id)
+    return {
+        "at": at,
+        "verb": verb,
+        "channel": words.channel(str(told.get("channel") or "")),
+        "text": text[:80],
+        "url": "" if here else f"/inbox/{data.get('conversation')}",
+    }
+
+
+def later() -> list[tuple[str, str]]:
+    """Times to snooze to: (instant, words)."""
+    local = timezone.localtime(now())
+    morning = local.replace(hour=9, minute=0, second=0, microsecond=0)
+    choices = [
+        (_("In 1 hour"), local + timedelta(hours=1)),
+        (_("In 3 hours"), local + timedelta(hours=3)),
+        (_("Tomorrow morning"), morning + timedelta(days=1)),
+        (_("Monday morning"), morning + timedelta(days=(7 - local.weekday()) or 7)),
+        (_("In a month"), morning + timedelta(days=30)),
+    ]
+    return [(format_instant(when), f"{label} · {words.moment(when)}") for label, when in choices]

@@ -1,0 +1,160 @@
+"""/inbox: what waits, one conversation, the person beside it. Fragments for what changes live."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from cxm.govern import api as govern
+from cxm.kernel.actor import Actor
+from cxm.kernel.ids import parse_id
+from cxm.love import api as love
+from cxm.love import page_lists as lists
+from cxm.love import page_thread as threads
+from cxm.love import page_words as words
+from cxm.love.contracts import ConversationView
+
+
+@require_GET
+@govern.page("conversations:read")
+def inbox_page(request: HttpRequest) -> HttpResponse:
+    """The list alone; what its address asks for."""
+    actor = govern.actor_of(request)
+    wanted = lists.read(request.GET)
+    if partial(request):
+        return render(request, "love/swap.html", {"empty_main": True, "wanted": wanted, "list_url": wanted.address()})
+    members = threads.members_of(actor.organization)
+    return render(request, "love/inbox.html", list_context(actor, wanted, None, members) | {"show": "list"})
+
+
+@require_GET
+@govern.page("conversations:read")
+def conversation_page(request: HttpRequest, conversation: UUID) -> HttpResponse:
+    """One conversation beside its list. ``person=1`` shows the person on a narrow screen, ``before`` an earlier part."""
+    actor = govern.actor_of(request)
+    wanted = lists.read(request.GET)
+    members = threads.members_of(actor.organization)
+    context = conversation_context(request, actor, conversation, wanted, members)
+    if partial(request):
+        return render(request, "love/swap.html", {**context, "main": True})
+    show = "side" if request.GET.get("person") else "main"
+    return render(request, "love/inbox.html", list_context(actor, wanted, conversation, members) | context | {"show": show})
+
+
+@require_GET
+@govern.page("conversations:read")
+def list_fragment(request: HttpRequest) -> HttpResponse:
+    """The list again, or its next page (``cursor``); ``hold`` keeps the rows named in their places and tells how many are new."""
+    actor = govern.actor_of(request)
+    wanted = lists.read(request.GET)
+    _, current = lists.beside(request)
+    members = threads.members_of(actor.organization)
+    cursor = request.GET.get("cursor") or None
+    if cursor:
+        return render(request, "love/rows.html", lists.rows(actor, wanted, current, members, cursor) | {"wanted": wanted})
+    hold = request.GET.get("hold")
+    if hold is None:
+        found = lists.rows(actor, wanted, current, members)
+    else:
+        keep = [key for key in (parse_id(text) for text in hold.split(",")[: lists.HELD]) if key]
+        found = lists.held(actor, wanted, current, members, keep)
+    return render(
+        request, "love/swap.html", {**found, "list": True, "wanted": wanted, "list_url": wanted.address(), **_counted(actor, wanted)}
+    )
+
+
+@require_GET
+@govern.page("conversations:read")
+def thread_fragment(request: HttpRequest, conversation: UUID) -> HttpResponse:
+    """The open conversation as it is now: its thread, its head, what to know before writing. The composer stays as it is."""
+    actor = govern.actor_of(request)
+    wanted, _current = lists.beside(request)
+    return thread_again(request, actor, conversation, wanted)
+
+
+def thread_again(request: HttpRequest, actor: Actor, conversation: UUID, wanted: lists.Wanted, **more: Any) -> HttpResponse:
+    """The fragment that brings an open conversation up to date."""
+    members = threads.members_of(actor.organization)
+    context = conversation_context(request, actor, conversation, wanted, members)
+    return render(request, "love/swap.html", {**context, "thread_again": True, **more})
+
+
+def conversation_context(
+    request: HttpRequest, actor: Actor, conversation: UUID, wanted: lists.Wanted, members: dict[UUID, str]
+) -> dict[str, Any]:
+    """Everything the conversation's two panes show. It counts as seen."""
+    before = request.GET.get("before") or None
+    detail = love.conversation(actor, conversation, before)
+    view = detail.conversation
+    if view.unread or before is None:
+        love.look(actor, conversation)
+    organization = govern.organization(actor.organization).name
+    earlier = detail.mentions[0].id if detail.earlier and detail.mentions else None
+    query = wanted.query()
+    return {
+        "conversation": view,
+        "heading": heading(view),
+        "entries": threads.thread(actor, detail, members),
+        "earlier_url": f"/inbox/{view.id}{query or '?'}{'&' if query else ''}before={earlier}" if earlier else "",
+        "latest_url": wanted.address(view.id) if before else "",
+        "channel": words.channel(view.channel),
+        "state_word": words.states()[view.state],
+        "assignee": members.get(view.assignee, "") if view.assignee else "",
+        "mine": view.assignee is not None and view.assignee == actor.member,
+        "members": [(str(key), name, key == view.assignee) for key, name in members.items()],
+        "me": str(actor.member or ""),
+        "reasons": list(words.reasons().items()),
+        "close_reason": words.reason(view.close_reason or ""),
+        "snoozes": threads.later(),
+        "may_manage": actor.may("conversations:manage", view.unit),
+        "may_read_mentions": actor.may("mentions:read", view.unit),
+        "composer": threads.composer(actor, view, organization),
+        "draft": detail.draft,
+        "person": threads.person(actor, view),
+        "wanted": wanted,
+        "query": query,
+        "list_url": wanted.address(),
+        "person_url": wanted.address(view.id) + ("&" if query else "?") + "person=1",
+        "thread_url": wanted.address(view.id),
+    }
+
+
+def heading(view: ConversationView) -> str:
+    """What it is about: its subject, else who it is with."""
+    return view.subject or words.person(view.author)[0]
+
+
+def list_context(actor: Actor, wanted: lists.Wanted, current: UUID | None, members: dict[UUID, str]) -> dict[str, Any]:
+    """Everything the list's pane shows."""
+    counted = _counted(actor, wanted)
+    return {
+        **lists.rows(actor, wanted, current, members),
+        **counted,
+        "wanted": wanted,
+        "list_url": wanted.address(),
+        "views": lists.views(wanted, counted["counts"]),
+        "view_name": words.views()[wanted.state],
+        "assignee_name": words.assignees().get(wanted.assignee)
+        or members.get(parse_id(wanted.assignee) or UUID(int=0), wanted.assignee[:8]),
+        "assignees": lists.assignees(wanted, actor, members),
+        "narrowings": lists.narrowings(wanted),
+        "filters": lists.form(wanted),
+        "may_manage_some": actor.may("conversations:manage"),
+        "may_connect": actor.may("accounts:write"),
+        "plain_url": "/inbox",
+        "everyone_url": wanted.address(assignee="all"),
+    }
+
+
+def _counted(actor: Actor, wanted: lists.Wanted) -> dict[str, Any]:
+    counts = love.counts(actor)
+    return {"counts": counts, "count": lists.count_of(wanted, counts)}
+
+
+def partial(request: HttpRequest) -> bool:
+    """Whether htmx asks for a part of the page; going back in history asks for the whole."""
+    return request.headers.get("HX-Request-Type") == "partial" and not request.headers.get("HX-History-Restore-Request")

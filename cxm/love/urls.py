@@ -1,0 +1,22 @@
+"""Addresses of the slice's pages."""
+
+from django.urls import path
+
+from cxm.love import page_actions as actions
+from cxm.love import pages
+
+urlpatterns = [
+    path("inbox", pages.inbox_page, name="inbox"),
+    path("inbox/list", pages.list_fragment, name="inbox_list"),
+    path("inbox/bulk", actions.bulk, name="inbox_bulk"),
+    path("inbox/replies/<uuid:reply>/take-back", actions.take_back, name="reply_take_back"),
+    path("inbox/replies/<uuid:reply>/settle", actions.settle, name="reply_settle"),
+    path("inbox/<uuid:conversation>", pages.conversation_page, name="conversation"),
+    path("inbox/<uuid:conversation>/thread", pages.thread_fragment, name="conversation_thread"),
+    path("inbox/<uuid:conversation>/write", actions.write, name="conversation_write"),
+    path("inbox/<uuid:conversation>/assign", actions.assign, name="conversation_assign"),
+    path("inbox/<uuid:conversation>/tag", actions.tag, name="conversation_tag"),
+    path("inbox/<uuid:conversation>/close", actions.close, name="conversation_close"),
+    path("inbox/<uuid:conversation>/snooze", actions.snooze, name="conversation_snooze"),
+    path("inbox/<uuid:conversation>/reopen", actions.reopen, name="conversation_reopen"),
+]
