@@ -31,14 +31,22 @@ class Installation:
 
     def cxm(self, *arguments: str, stdin: str | None = None) -> str:
         """Run one command on it; its output."""
-        done = subprocess.run([CXM, *arguments, "--data", str(self.data)], env=self.environment, input=stdin, text=True, capture_output=True, check=False)
+        done = subprocess.run(
+            [CXM, *arguments, "--data", str(self.data)], env=self.environment, input=stdin, text=True, capture_output=True, check=False
+        )
         if done.returncode:
             raise RuntimeError(f"cxm {' '.join(arguments)}: {done.stderr}")
         return done.stdout
 
     def serve(self) -> None:
         """Start serving; returns once it answers."""
-        self.process = subprocess.Popen([CXM, "serve", "--data", str(self.data), "--port", "0"], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.process = subprocess.Popen(
+            [CXM, "serve", "--data", str(self.data), "--port", "0"],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         self.url = line.removeprefix("url: ").strip()

@@ -23,7 +23,15 @@ def _requests(url: str, secret: str, count: int) -> list[bytes]:
     key, parts = base64.b64decode(secret.removeprefix("whsec_")), urlsplit(url)
     made: list[bytes] = []
     for number in range(count):
-        body = json.dumps({"native_id": f"m{number}", "kind": "message", "text": f"Where is my order {number}? I wait since Tuesday.", "published_at": "2026-11-20T10:00:00Z", "author": {"native_id": f"u{number % 500}"}}).encode()
+        body = json.dumps(
+            {
+                "native_id": f"m{number}",
+                "kind": "message",
+                "text": f"Where is my order {number}? I wait since Tuesday.",
+                "published_at": "2026-11-20T10:00:00Z",
+                "author": {"native_id": f"u{number % 500}"},
+            }
+        ).encode()
         identifier, stamp = uuid.uuid4().hex, str(int(time.time()))
         mark = base64.b64encode(hmac.new(key, f"{identifier}.{stamp}.".encode() + body, hashlib.sha256).digest()).decode()
         head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\nwebhook-id: {identifier}\r\nwebhook-timestamp: {stamp}\r\nwebhook-signature: v1,{mark}\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -56,7 +64,9 @@ async def _send(host: str, port: int, requests: list[bytes], rate: float, connec
     return times, good
 
 
-def _generator(host: str, port: int, requests: list[bytes], rate: float, answer: multiprocessing.Queue[tuple[list[float], int, float]]) -> None:
+def _generator(
+    host: str, port: int, requests: list[bytes], rate: float, answer: multiprocessing.Queue[tuple[list[float], int, float]]
+) -> None:
     times, good = asyncio.run(_send(host, port, requests, rate))
     answer.put((times, good, time.process_time()))
 
@@ -70,7 +80,9 @@ def _measure(url: str, secret: str, rate: float, seconds: int) -> tuple[dict[str
     times, good, cpu = answer.get()
     process.join()
     times.sort()
-    figures = {name: round(times[int(len(times) * share)] * 1000, 1) for name, share in (("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99))}
+    figures = {
+        name: round(times[int(len(times) * share)] * 1000, 1) for name, share in (("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99))
+    }
     return {**figures, "max_ms": round(times[-1] * 1000, 1), "generator_cpu_s": round(cpu, 2)}, good
 
 
@@ -91,4 +103,13 @@ def run(rate: float = 500, seconds: int = 20) -> dict[str, object]:
             time.sleep(0.2)
         caught_up = time.perf_counter() - ended
         found = made.call("POST", "/mentions/search", {"query": "", "limit": 1})["count"]
-    return {"rate": rate, "deliveries": expected, "answered_2xx": good, "heard_in_all": heard["heard"], "before": before, "searchable": found, "caught_up_s": round(caught_up, 2), **figures}
+    return {
+        "rate": rate,
+        "deliveries": expected,
+        "answered_2xx": good,
+        "heard_in_all": heard["heard"],
+        "before": before,
+        "searchable": found,
+        "caught_up_s": round(caught_up, 2),
+        **figures,
+    }

@@ -1,0 +1,48 @@
+"""``cxm serve`` idle: the proportional set size of all its processes, PostgreSQL included. Goal: <= 400 MB."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from bench.installation import installation
+
+
+def run(settle: int = 20) -> dict[str, object]:
+    """Megabytes, in all and by program, a while after the start."""
+    with installation() as made:
+        made.serve()
+        assert made.process is not None
+        time.sleep(settle)
+        sizes: dict[str, float] = {}
+        for folder in Path("/proc").iterdir():
+            if not folder.name.isdigit():
+                continue
+            try:
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                ours = int(folder.name) == made.process.pid or str(made.data) in command or _child_of_postmaster(folder, made.data)
+                if ours:
+                    size = next(
+                        int(line.split()[1]) for line in (folder / "smaps_rollup").read_text().splitlines() if line.startswith("Pss:")
+                    )
+                    name = "postgres" if "postgres" in command else "serve"
+                    sizes[name] = sizes.get(name, 0) + size / 1024
+            except (OSError, StopIteration):
+                continue
+        started = _started(made)
+    return {"pss_mb": round(sum(sizes.values())), **{name: round(size) for name, size in sizes.items()}, "second_start_s": started}
+
+
+def _started(made: object) -> float:
+    made.stop()  # type: ignore[attr-defined]
+    began = time.perf_counter()
+    made.serve()  # type: ignore[attr-defined]
+    return round(time.perf_counter() - began, 2)
+
+
+def _child_of_postmaster(folder: Path, data: Path) -> bool:
+    try:
+        postmaster = (data / "postgres" / "postmaster.pid").read_text().split()[0]
+        return (folder / "stat").read_text().rpartition(")")[2].split()[1] == postmaster
+    except (OSError, IndexError):
+        return False
