@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils.formats import date_format
@@ -71,7 +71,7 @@ def excerpt(text: str, spans: Sequence[Sequence[int]]) -> tuple[str, list[tuple[
 
 def _chips(mention: Mapping[str, Any]) -> list[dict[str, str]]:
     """The verdicts that say something: a guess looks like one, a person's word does not."""
-    kind = "" if mention.get("verdicts_by") in ("person", "import") else "guess"
+    kind = "" if mention.get("verdicts_by") == "person" else "guess"
     found = [("state", mention["state"])] if mention.get("state") in ("waiting", "expired", "unreachable") else []
     found += [("sentiment", mention["sentiment"])] if mention.get("sentiment") in ("negative", "positive") else []
     found += [("emotions", value) for value in mention.get("emotions") or []] + [
@@ -169,7 +169,7 @@ def _rows(asked: Asked, field: str, name: str, counted: list[dict[str, Any]]) ->
 
 
 def _none(field: str) -> str:
-    return {"sentiment": _("not assessed"), "emotions": _("none found, or not assessed"), "intents": _("none found")}[field]
+    return {"sentiment": _("not assessed"), "emotions": _("none or not assessed"), "intents": _("none found")}[field]
 
 
 def _without(field: str, name: str, counted: list[dict[str, Any]]) -> str:
@@ -213,27 +213,34 @@ def _chart(actor: Actor, asked: Asked, counted: Aggregated, interval: str) -> ch
     series = [charts.Series(words[mood], values[mood], tone) for mood, tone in (("positive", 1), ("neutral", 2), ("negative", 3))]
     if any(rest):
         series.append(charts.Series(_("not assessed"), [max(value, 0) for value in rest], 4))
-    starts = [parse_instant(key) if "T" in key else asking.instant(key, "from") for key in map(str, keys)]
+    starts = [_start(str(key)) for key in keys]
     labels = [_label(start, interval) for start in starts]
     ends = [*starts[1:], _end_of(starts[-1], interval)]
     urls = [
-        asked.address(**{"from": format_instant(start), "to": format_instant(end), "cursor": None}) if start and end else ""
-        for start, end in zip(starts, ends, strict=True)
+        asked.address(
+            **{
+                "from": format_instant(max(start, asked.after or start)),
+                "to": format_instant(min(end, asked.before or end)),
+                "cursor": None,
+            }
+        )
+        for start, end in zip(starts, ends, strict=True)  # the first and the last bar hold only what lies within the period
     ]
     return charts.bars(labels, series, urls=urls)
 
 
-def _end_of(start: datetime | None, interval: str) -> datetime | None:
-    if start is None:
-        return None
+def _start(key: str) -> datetime:
+    """The first moment of a bucket, by its key: an instant, a day, or a month."""
+    return parse_instant(key) if "T" in key else datetime.fromisoformat(f"{key}-01"[:10]).replace(tzinfo=UTC)
+
+
+def _end_of(start: datetime, interval: str) -> datetime:
     if interval == "month":
         return (start.replace(day=28) + timedelta(days=4)).replace(day=1)
     return start + {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}[interval]
 
 
-def _label(start: datetime | None, interval: str) -> str:
-    if start is None:
-        return ""
+def _label(start: datetime, interval: str) -> str:
     here = start.year == now().year
     form = {"hour": "j M, H:i", "month": "M Y"}.get(interval, "j M" if here else "j M Y")
     return date_format(start, form)

@@ -17,6 +17,7 @@ from cxm.kernel.errors import CxmError, Removed
 from cxm.kernel.ids import parse_id
 from cxm.listen import asking, changes, forms, names, selectors
 from cxm.listen.asking import Asked
+from cxm.listen.models import Record
 from cxm.understanding import api as understanding
 
 #: Characters of a text shown at once; the rest is a click away.
@@ -41,7 +42,10 @@ def mention_page(request: HttpRequest, mention: UUID) -> HttpResponse:
         error = forms.attempt(lambda: _change(request, mention))
         if error is None:
             return HttpResponseRedirect(request.get_full_path())
-    context = _context(item, whole=bool(request.GET.get("whole"))) | _form(request, item, error) | {"may_write": may_write}
+    corrected = Record.objects.filter(pk=mention, organization_id=actor.organization).values_list("overrides", flat=True).first() or {}
+    context = (
+        _context(item, frozenset(corrected), whole=bool(request.GET.get("whole"))) | _form(request, item, error) | {"may_write": may_write}
+    )
     context["may_read_conversation"] = actor.may("conversations:read", unit)
     context["profile"] = (item.get("author") or {}).get("profile") if actor.may("profiles:read") else None
     return render(request, "listen/mention.html", context, status=error.status if error else 200)
@@ -66,11 +70,11 @@ def _change(request: HttpRequest, mention: UUID) -> None:
         changes.patch(actor, mention, corrections=differs)
 
 
-def _context(item: dict[str, Any], *, whole: bool) -> dict[str, Any]:
+def _context(item: dict[str, Any], corrected: frozenset[str], *, whole: bool) -> dict[str, Any]:
     text = item.get("text") or ""
     author = item.get("author") or {}
     shown = text if whole else text[:_SHOWN]
-    verdicts = _verdicts(item)
+    verdicts = _verdicts(item, corrected)
     return {
         "mention": item,
         "at": parse_instant(item["published_at"]),
@@ -99,24 +103,21 @@ def _engagement(item: dict[str, Any]) -> list[tuple[str, int]]:
     return [(label, int(found.get(key) or 0)) for key, label in words.items()]
 
 
-def _verdicts(item: dict[str, Any]) -> list[dict[str, Any]]:
-    """One entry for each verdict, with the words that carried it where it was the models' and the words are known."""
-    by_person = item.get("verdicts_by") == "person" or item.get("verdicts_by") == "import"
-    carried = {} if by_person else _carried(item.get("text") or "", item.get("language"))
+def _verdicts(item: dict[str, Any], corrected: frozenset[str]) -> list[dict[str, Any]]:
+    """One entry for each verdict: a person's word, or a guess with the words that carried it where the models say the same now."""
+    carried = _carried(item.get("text") or "", item.get("language"))
     found = [("language", item["language"])] if item.get("language") and item["language"] != "und" else []
     found += [("sentiment", item["sentiment"])] if item.get("sentiment") else []
     found += [("emotions", value) for value in item.get("emotions") or []] + [("intents", value) for value in item.get("intents") or []]
-    entries = [_verdict(field, value, names.word(field, value), carried, by_person) for field, value in found]
-    if item.get("spam"):
-        entries.append(_verdict("spam", "true", _("spam"), carried, by_person))
-    if item.get("offensive"):
-        entries.append(_verdict("offensive", "true", _("offensive"), carried, by_person))
-    return entries
+    found += [("spam", "true")] if item.get("spam") else []
+    found += [("offensive", "true")] if item.get("offensive") else []
+    return [_verdict(field, value, carried, field in corrected) for field, value in found]
 
 
-def _verdict(field: str, value: str, label: str, carried: dict[tuple[str, str], Any], by_person: bool) -> dict[str, Any]:
-    spans, words = carried.get((field, value), ([], []))
-    title = _("carried by: {words}").format(words=" · ".join(words)) if words else ""
+def _verdict(field: str, value: str, carried: dict[tuple[str, str], Any], by_person: bool) -> dict[str, Any]:
+    label = {"spam": _("spam"), "offensive": _("offensive")}.get(field) or names.word(field, value)
+    spans, words = ([], []) if by_person else carried.get((field, value), ([], []))
+    title = _("carried by: {words}").format(words=" · ".join(words)) if words else _("set by a person") if by_person else ""
     return {"label": label, "kind": "neutral" if by_person else "guess", "spans": spans, "words": words, "title": title}
 
 
@@ -136,8 +137,8 @@ def _judge(by: str | None) -> str:
         "fast": _("Judged by our models; dashed is a guess."),
         "deep": _("Judged by our models; dashed is a guess."),
         "both": _("Judged by our models; dashed is a guess."),
-        "person": _("Corrected by a person; models leave it alone."),
-        "import": _("As it came with the import."),
+        "person": _("Corrected by a person; models leave that alone. Dashed is still a guess."),
+        "import": _("As it came with the import; what was missing there is our models' guess."),
     }
     return words.get(by or "", _("Nothing was judged here."))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
@@ -174,6 +175,11 @@ def test_a_correction_is_a_persons_word_and_only_what_differs(house: House):
     row = Record.objects.get(organization_id=house.organization)
     assert row.overrides == {"sentiment": "positive", "verdicts_by": "person"}
     assert "Corrected by a person" in client.get(path).content.decode()
+    kinds = {
+        label: kind
+        for kind, label in re.findall(r'class="chip chip-(\w+)[^>]*><span dir="auto">([^<]+)<', client.get(path).content.decode())
+    }
+    assert (kinds["positive"], kinds["English"]) == ("neutral", "guess")  # her word, and what is still a guess
     wrong = post(client, path, {**form, "language": "no language at all"})
     assert wrong.status_code == 422
     assert 'value="no language at all"' in wrong.content.decode()
@@ -283,3 +289,16 @@ def test_instants_are_read_as_written():
     assert asking.instant("2026-01-31", "from").isoformat() == "2026-01-31T00:00:00+00:00"
     assert format_instant(asking.instant("2026-01-31T10:00:00+01:00", "to")) == "2026-01-31T09:00:00Z"
     assert now() - asking.instant("now-24h", "from") < timedelta(hours=24, seconds=5)
+
+
+@pytest.mark.parametrize(("hours", "bars"), [(1, 2), (24 * 20, 21), (24 * 400, 58), (24 * 1500, 49)])
+def test_time_is_cut_into_hours_days_weeks_or_months(house: House, hours: int, bars: int):
+    for native, ago in (("1", 0), ("2", hours)):
+        house.read({**line(native, f"t{native}"), "published_at": format_instant(now() - timedelta(hours=ago))})
+    text = unescape(house.browser().get("/explorer").content.decode())
+    links = [part.split('"')[0] for part in text.split('href="/explorer?from=')[1:] if "&to=" in part.split('"')[0]]
+    assert bars <= len(links) <= bars + 2
+    client = house.browser()
+    last = client.get("/explorer?from=" + links[-1]).content.decode()
+    first = client.get("/explorer?from=" + links[0]).content.decode()
+    assert (last.count('class="voice"'), first.count('class="voice"')) == (1, 1)
