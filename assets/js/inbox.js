@@ -202,5 +202,8 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("htmx:after:request", (event) => {
   const ctx = event.detail?.ctx;
   const menu = ctx?.sourceElement?.closest?.("[data-menu][popover]");
-  if (menu && ctx.response?.raw?.ok && menu.matches(":popover-open")) menu.hidePopover();
+  if (!menu || !ctx.response?.raw?.ok || !menu.matches(":popover-open")) return;
+  menu.hidePopover();
+  // The letters are keys again: nothing in a closed menu keeps the focus.
+  if (menu.contains(document.activeElement)) document.activeElement.blur();
 });

@@ -107,12 +107,8 @@ def _said(reply: UUID, state: str, visibility: str) -> str:
     undo = f"/inbox/replies/{reply}/take-back"
     if state == "held":
         return _toast(_("Held by a stop. Nothing was sent."), kind="warn", undo=undo)
-    text = (
-        _("Public answer leaves in {n} s").format(n=UNDO_SECONDS)
-        if visibility == "public"
-        else _("Private answer leaves in {n} s").format(n=UNDO_SECONDS)
-    )
-    return _toast(text, undo=undo, seconds=UNDO_SECONDS)
+    text = _("Public answer: {n} s to take it back") if visibility == "public" else _("Private answer: {n} s to take it back")
+    return _toast(text.format(n=UNDO_SECONDS), undo=undo, seconds=UNDO_SECONDS)
 
 
 @_action("conversations:reply")
@@ -150,7 +146,7 @@ def assign(request: HttpRequest, conversation: UUID) -> HttpResponse:
     if wanted and member is None:
         raise NotFound("member")
     love.assign(actor, conversation, member)
-    return _changed(request, actor, conversation, _("You have it now") if member and member == actor.member else "")
+    return _changed(request, actor, conversation)
 
 
 @_action("conversations:read")
@@ -162,7 +158,7 @@ def tag(request: HttpRequest, conversation: UUID) -> HttpResponse:
     if not add and not gone:
         raise Invalid("tags_missing", _("No tag was written."), _("Write one, or untick one to take it off."))
     love.tag(actor, conversation, add, gone)
-    return _changed(request, actor, conversation, "", menus=True)
+    return _changed(request, actor, conversation, menus=True)
 
 
 @_action("conversations:read")
@@ -201,7 +197,7 @@ def reopen(request: HttpRequest, conversation: UUID) -> HttpResponse:
     actor = govern.actor_of(request)
     love.reopen(actor, conversation)
     if request.headers.get("HX-Source", "").startswith("button#reopen"):
-        return _changed(request, actor, conversation, "")
+        return _changed(request, actor, conversation)
     response = HttpResponse() if request.headers.get("HX-Request") else HttpResponseRedirect(f"/inbox/{conversation}")
     response["HX-Trigger"] = _toast(
         _("Open again"), kind="good", seconds=4, **{"inbox:go": {"url": lists.beside(request)[0].address(conversation)}}
@@ -235,13 +231,8 @@ def bulk(request: HttpRequest) -> HttpResponse:
         text += ". " + ngettext("{n} was refused", "{n} were refused", refused).format(n=refused)
     wanted, current = lists.beside(request)
     members = threads.members_of(actor.organization)
-    context = lists.rows(actor, wanted, current, members) | {
-        "list": True,
-        "wanted": wanted,
-        "list_url": wanted.address(),
-        "counts": (counts := love.counts(actor)),
-    }
-    response = render(request, "love/swap.html", context | {"count": lists.count_of(wanted, counts)})
+    context = lists.rows(actor, wanted, current, members) | pages.counted(actor, wanted)
+    response = render(request, "love/swap.html", {**context, "list": True, "wanted": wanted, "list_url": wanted.address()})
     response["HX-Trigger"] = _toast(text, kind="warn" if refused else "good")
     return response
 
@@ -249,12 +240,9 @@ def bulk(request: HttpRequest) -> HttpResponse:
 # --- what is answered --------------------------------------------------------------------------------------------------
 
 
-def _changed(request: HttpRequest, actor: Actor, conversation: UUID, said: str, **more: Any) -> HttpResponse:
-    """The conversation with what changed; ``said`` as a toast."""
-    response = _plain(request, conversation) or pages.thread_again(request, actor, conversation, lists.read(request.GET), **more)
-    if said:
-        response["HX-Trigger"] = _toast(said, kind="good", seconds=3)
-    return response
+def _changed(request: HttpRequest, actor: Actor, conversation: UUID, **more: Any) -> HttpResponse:
+    """The conversation with what changed."""
+    return _plain(request, conversation) or pages.thread_again(request, actor, conversation, lists.read(request.GET), **more)
 
 
 def _following(request: HttpRequest, actor: Actor, conversation: UUID) -> UUID | None:

@@ -20,7 +20,6 @@ from cxm.love import api as love
 from cxm.love import page_lists as lists
 from cxm.love import page_words as words
 from cxm.love.contracts import ConversationDetail, ConversationView, InboxFilter, Item, LineItem, MentionItem, NoteItem
-from cxm.love.services.handling import NOTE_LIMIT
 from cxm.outbound import api as outbound
 from cxm.outbound.contracts import Reply
 from cxm.people import api as people
@@ -34,6 +33,9 @@ _GAP_DAYS = 3
 _COUNTED_LIMIT = 20_000
 _COUNTS = {"characters": "characters", "bytes": "bytes", "utf16": "units", "graphemes": "graphemes"}
 _TIMELINE = 8
+#: Words underlined for one verdict, and the shortest one; all of them are in the chip's title.
+_MARKED = 2
+_LEAST_WORD = 4
 
 
 def members_of(organization: UUID) -> dict[UUID, str]:
@@ -177,10 +179,16 @@ def _verdicts(mention: Mapping[str, Any], text: str) -> tuple[list[dict[str, str
     spans: set[tuple[int, int]] = set()
     for key, label in lists.guesses(mention):
         found = carried.get(key, ())
-        spans.update(found)
+        spans.update([span for span in found if _worth(text, span)][:_MARKED])
         shown = " · ".join(text[start:end][:40] for start, end in found)
         chips.append({"label": label, "kind": kind, "title": _("carried by: {words}").format(words=shown) if shown else ""})
     return chips, sorted(spans)
+
+
+def _worth(text: str, span: tuple[int, int]) -> bool:
+    """Whether a word is worth a line beneath it: “the” and “so” carry a verdict only by their company."""
+    word = text[span[0] : span[1]]
+    return len(word) >= _LEAST_WORD or not word.isascii()
 
 
 @lru_cache(maxsize=2048)
@@ -240,7 +248,7 @@ def composer(actor: Actor, view: ConversationView, organization: str) -> dict[st
             {
                 "value": "note", "tone": "note", "label": _("Note"), "send": _("Write the note"), "icon": "notebook-pen",
                 "says": _("only members of {organization} can read it; @name tells somebody").format(organization=organization),
-                "limit": NOTE_LIMIT, "counts": "characters",
+                "counts": "characters",
             }
         )  # fmt: skip
     return {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from babel import Locale, UnknownLocaleError
 from django.utils import formats, timezone
-from django.utils.translation import get_language, get_language_info, ngettext
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from cxm.channels import registry
@@ -78,14 +80,17 @@ def feelings() -> dict[str, str]:
     }
 
 
+@lru_cache(maxsize=1024)
+def _language(tag: str, reader: str) -> str:
+    try:
+        return Locale.parse(tag, sep="-").get_display_name(Locale.parse(reader, sep="-")) or tag
+    except (UnknownLocaleError, ValueError):
+        return tag
+
+
 def language(tag: str | None) -> str:
     """A language's name in the reader's own; the tag where nobody knows it."""
-    if not tag or tag == "und":
-        return ""
-    try:
-        return get_language_info(tag.lower())["name_translated"]
-    except KeyError:
-        return tag
+    return "" if not tag or tag == "und" else _language(tag, get_language() or "en")
 
 
 def foreign(tag: str | None) -> str:

@@ -63,7 +63,7 @@ def list_fragment(request: HttpRequest) -> HttpResponse:
         keep = [key for key in (parse_id(text) for text in hold.split(",")[: lists.HELD]) if key]
         found = lists.held(actor, wanted, current, members, keep)
     return render(
-        request, "love/swap.html", {**found, "list": True, "wanted": wanted, "list_url": wanted.address(), **_counted(actor, wanted)}
+        request, "love/swap.html", {**found, "list": True, "wanted": wanted, "list_url": wanted.address(), **counted(actor, wanted)}
     )
 
 
@@ -130,13 +130,13 @@ def heading(view: ConversationView) -> str:
 
 def list_context(actor: Actor, wanted: lists.Wanted, current: UUID | None, members: dict[UUID, str]) -> dict[str, Any]:
     """Everything the list's pane shows."""
-    counted = _counted(actor, wanted)
+    figures = counted(actor, wanted)
     return {
         **lists.rows(actor, wanted, current, members),
-        **counted,
+        **figures,
         "wanted": wanted,
         "list_url": wanted.address(),
-        "views": lists.views(wanted, counted["counts"]),
+        "views": lists.views(wanted, figures["counts"]),
         "view_name": words.views()[wanted.state],
         "assignee_name": words.assignees().get(wanted.assignee)
         or members.get(parse_id(wanted.assignee) or UUID(int=0), wanted.assignee[:8]),
@@ -150,9 +150,10 @@ def list_context(actor: Actor, wanted: lists.Wanted, current: UUID | None, membe
     }
 
 
-def _counted(actor: Actor, wanted: lists.Wanted) -> dict[str, Any]:
+def counted(actor: Actor, wanted: lists.Wanted) -> dict[str, Any]:
+    """How many there are: ``count`` in this list, ``ours`` for the rail."""
     counts = love.counts(actor)
-    return {"counts": counts, "count": lists.count_of(wanted, counts)}
+    return {"counts": counts, "count": lists.count_of(wanted, counts), "ours": counts.mine + counts.nobody}
 
 
 def partial(request: HttpRequest) -> bool:
