@@ -81,8 +81,10 @@ class Runtime:
                 raise Unavailable("The runtime was too busy to begin.", "It is tried again.")
         return future
 
-    def listen(self) -> None:
-        """Begin polling and streaming (serve and ``cxm streams`` do)."""
+    def listen(self, *, alone: bool = False) -> None:
+        """Begin polling and streaming (serve and ``cxm streams`` do). ``alone``: no other process can be looking at an account."""
+        if alone:
+            forget_leases()
         asyncio.run_coroutine_threadsafe(self._start_listening(), self._ensure()).result(10)
 
     def stop(self) -> None:
@@ -269,6 +271,12 @@ def note_well(account: UUID, next_look: datetime | None) -> None:
         )
         if ended:
             realtime.tell(row.organization_id, "channels")
+
+
+def forget_leases() -> None:
+    """What a killed process held is free at once: for a process that knows that it was the only one."""
+    held = Account.everywhere.filter(leased_until__isnull=False)  # everywhere: one runtime serves all
+    held.update(next_look_at=now(), leased_until=None)
 
 
 def release(account: UUID) -> None:

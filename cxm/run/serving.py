@@ -121,7 +121,7 @@ async def _run(
     if "streams" in parts:
         from cxm.connect.api import runtime
 
-        await asyncio.to_thread(runtime.listen)
+        await asyncio.to_thread(runtime.listen, alone=parts == WHOLE and settings().embedded)
     if signed_in is not None:
         from cxm.demo import api as demo
 

@@ -12,12 +12,15 @@ import shutil
 import smtplib
 import subprocess
 import tempfile
+import time
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import cast
+from uuid import uuid4
 
-from tests.lab.installation import free_port, until
+from tests.kit.serving import free_port
+from tests.kit.waiting import until
 
 PASSWORD = "pw"
 _CONFIGURATION = """
@@ -108,7 +111,9 @@ class Dovecot:
         return "nobody", grp.getgrgid(pwd.getpwnam("nobody").pw_gid).gr_name
 
     def start(self) -> None:
-        """Start it and wait until it lets somebody in."""
+        """Start it (where it is not running) and wait until it lets somebody in."""
+        if self._process is not None:
+            return
         with (self._root / "output").open("ab") as output:
             self._process = subprocess.Popen([str(program()), "-F", "-c", str(self._root / "conf")], stdout=output, stderr=output)
         until(self._answers, f"Dovecot answers: {self.log}", seconds=15)
@@ -134,13 +139,22 @@ class Dovecot:
     @property
     def log(self) -> str:
         """What it logged last."""
-        return "".join((self._root / name).read_text(errors="replace")[-1500:] for name in ("output", "log") if (self._root / name).exists())
+        return "".join(
+            (self._root / name).read_text(errors="replace")[-1500:] for name in ("output", "log") if (self._root / name).exists()
+        )
 
     def deliver(self, recipient: str, message: bytes, sender: str = "") -> None:
         """Put a mail into a mailbox, as its own mail server would; the server notes ``sender`` as Return-Path."""
         with smtplib.LMTP("127.0.0.1", self.lmtp, local_hostname="relay.example") as line:
             refused = line.sendmail(sender, [recipient], message)
         assert not refused, refused
+
+    def drop(self, recipient: str, message: bytes) -> None:
+        """Put a mail into a mailbox's files while the server is away."""
+        folder = self._root / "mail" / recipient.partition("@")[0] / "new"
+        path = folder / f"{time.time_ns() // 1_000_000_000}.{uuid4().hex}.example"
+        path.write_bytes(message)
+        shutil.chown(path, *self._whom())
 
     def mails(self, user: str) -> list[EmailMessage]:
         """Everything in a user's inbox, oldest first."""

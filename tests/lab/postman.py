@@ -8,8 +8,9 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from tests.lab.installation import free_port
+from tests.kit.serving import free_port
 
 Deliver = Callable[[str, bytes, str], None]
 
@@ -30,13 +31,13 @@ class Postman:
     ``refuse`` (550 to the recipient), ``later`` (451 to the recipient).
     """
 
-    def __init__(self, deliver: Deliver, username: str, password: str) -> None:
+    def __init__(self, deliver: Deliver, password: str) -> None:
         self.port = free_port()
         self.taken: list[Taken] = []
         self.fault = ""
         self.connections = 0
         self._deliver = deliver
-        self._signs_in_with = base64.b64encode(f"\0{username}\0{password}".encode()).decode()
+        self._password = password
         self._listening = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -80,17 +81,18 @@ class Postman:
         if name == "EHLO":
             return b"250-postman\r\n250-8BITMIME\r\n250-SIZE 50000000\r\n250 AUTH PLAIN\r\n"
         if name == "AUTH":
-            return b"235 ok\r\n" if command.split()[-1] == self._signs_in_with else b"535 5.7.8 no\r\n"
+            right = base64.b64decode(command.split()[-1]).decode().endswith(f"\0{self._password}")
+            return b"235 ok\r\n" if right else b"535 5.7.8 no\r\n"
         if name == "RCPT" and self.fault in ("refuse", "later"):
             return b"550 5.1.1 no such user here\r\n" if self.fault == "refuse" else b"451 4.7.1 greylisted, come again\r\n"
         return b"221 bye\r\n" if name == "QUIT" else b"250 ok\r\n"
 
     @staticmethod
-    def _content(file: object) -> bytes:
-        file.write(b"354 go\r\n")  # type: ignore[attr-defined]
+    def _content(file: Any) -> bytes:
+        file.write(b"354 go\r\n")
         content = b""
         while not content.endswith(b"\r\n.\r\n"):
-            content += file.readline()  # type: ignore[attr-defined]
+            content += file.readline()
         return content[:-3].replace(b"\r\n..", b"\r\n.")
 
     def _hand_on(self, sender: str, recipient: str, content: bytes) -> None:

@@ -88,10 +88,17 @@ def _target(row: Conversation, wanted: UUID | None) -> Entry | None:
                 "mention_deleted", "They took back what you are answering.", "Answer another message of theirs, or close the conversation."
             )
         if entry.mention.get("automatic"):
-            raise Conflict("mention_automatic", "A machine wrote that; answering it could go round for ever.", "Answer a person's message.")
+            raise _machine()
         return entry
-    open_to_answer = entries.filter(ours=False, deleted_at=None).exclude(mention__automatic=True)
-    return open_to_answer.order_by("-published_at", "-provider_order", "-id").first()
+    theirs = entries.filter(ours=False, deleted_at=None)
+    found = theirs.exclude(mention__automatic=True).order_by("-published_at", "-provider_order", "-id").first()
+    if found is None and theirs.exists():
+        raise _machine()
+    return found
+
+
+def _machine() -> Conflict:
+    return Conflict("mention_automatic", "A machine wrote that; answering it could go round for ever.", "Answer a person's message.")
 
 
 def _intent(
