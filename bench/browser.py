@@ -11,7 +11,7 @@ import httpx2
 
 from bench.installation import Installation
 
-PASSWORD = "a password for benches"  # noqa: S105 - of an installation that lives for minutes
+PASSWORD = "a password for benches"
 
 
 def signed_in(made: Installation) -> httpx2.Client:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +15,9 @@ from typing import Annotated, Any, BinaryIO
 import typer
 
 from cxm.run.cli import kit
+
+#: From this many lines on an import starts a worker beside itself.
+BESIDE_FROM = 4000
 
 export_app = typer.Typer(help="Export data.", no_args_is_help=True)
 
@@ -46,13 +51,9 @@ def import_(
     totals: dict[str, Any] = {"read": 0, "accepted": 0, "duplicate": 0, "quarantined": 0, "lines": []}
     with kit.engines(data):
         where = kit.organization_of(organization)
-        from cxm.platform import jobs
-
-        with ahead(not kit.serving(data)):
+        with ahead(not kit.serving(data)) as note:
             for path in files:
-                _import_file(where, path, format, channel, totals)
-        if not kit.serving(data):
-            jobs.work_off()
+                _import_file(where, path, format, channel, totals, note)
     kit.show(
         totals,
         as_json,
@@ -66,37 +67,54 @@ def import_(
 
 
 @contextmanager
-def ahead(own: bool) -> Iterator[None]:
-    """Work jobs off beside the import where no serve does, so that both cores are used."""
-    if not own:
-        yield
-        return
-    import threading
+def ahead(own: bool) -> Iterator[Callable[[int], None]]:
+    """Where no serve works the jobs off, do it here: small imports afterwards, large ones in a worker process beside, on the other core.
 
-    from cxm.platform import jobs
+    Yields what is to be called with the number of lines read so far.
+    """
+    beside: list[subprocess.Popen[bytes]] = []
 
-    done = threading.Event()
+    def note(read: int) -> None:
+        if own and not beside and read >= BESIDE_FROM:
+            beside.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", "from cxm.run.cli import main; main()", "worker"],
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            )
 
-    def work() -> None:
-        while not done.wait(0.2):
-            jobs.work_off()
-
-    thread = threading.Thread(target=work, name="jobs", daemon=True)
-    thread.start()
     try:
-        yield
+        yield note
+        if beside:
+            _wait_until_worked_off(beside[0])
     finally:
-        done.set()
-        thread.join()
+        for process in beside:
+            process.terminate()
+            process.wait()
+    if own:
+        from cxm.platform import jobs
+
+        jobs.work_off()
 
 
-def _import_file(organization: Any, path: Path, kind: str, channel: str | None, totals: dict[str, Any]) -> None:
+def _wait_until_worked_off(worker: subprocess.Popen[bytes]) -> None:
+    from cxm.listen.subscribers import STORE
+    from cxm.platform import events, jobs
+
+    while worker.poll() is None and (events.lag(STORE) or jobs.waiting_count().get("events")):
+        time.sleep(0.1)
+
+
+def _import_file(
+    organization: Any, path: Path, kind: str, channel: str | None, totals: dict[str, Any], note: Callable[[int], None]
+) -> None:
     from cxm.connect import api as connect
 
     with _opened(path) as file:
         as_csv = kind == "csv" or (kind == "auto" and path.suffix.lower() == ".csv")
         lines = connect.json_lines_of_csv(io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")) if as_csv else file
-        report = connect.import_lines(organization, lines, channel=channel, progress=_progress(path))
+        report = connect.import_lines(organization, lines, channel=channel, progress=_progress(path, note))
     for key in ("read", "accepted", "duplicate", "quarantined"):
         totals[key] += getattr(report, key)
     totals["lines"] += [{"line": fault.line, "code": fault.code, "reason": fault.reason} for fault in report.lines]
@@ -111,10 +129,15 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _progress(path: Path) -> Any:
-    if not sys.stderr.isatty():
-        return None
-    return lambda report: print(f"\r{path.name}: {report.read:,} read, {report.quarantined:,} quarantined", end="", file=sys.stderr)
+def _progress(path: Path, note: Callable[[int], None]) -> Callable[[Any], None]:
+    shown = sys.stderr.isatty()
+
+    def progress(report: Any) -> None:
+        note(report.read)
+        if shown:
+            print(f"\r{path.name}: {report.read:,} read, {report.quarantined:,} quarantined", end="", file=sys.stderr)
+
+    return progress
 
 
 @export_app.callback()
