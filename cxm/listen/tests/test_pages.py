@@ -11,8 +11,9 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
+from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, now
-from cxm.listen import asking, selectors, topics
+from cxm.listen import asking, pages, selectors, topics
 from cxm.listen.models import Record
 from tests.houses import HOSTILE, House, _own_store, assert_safe, house, line, other, post  # noqa: F401 - fixtures
 
@@ -302,3 +303,17 @@ def test_time_is_cut_into_hours_days_weeks_or_months(house: House, hours: int, b
     last = client.get("/explorer?from=" + links[-1]).content.decode()
     first = client.get("/explorer?from=" + links[0]).content.decode()
     assert (last.count('class="voice"'), first.count('class="voice"')) == (1, 1)
+
+
+def test_an_export_holds_only_units_in_which_reading_and_exporting_are_both_held():
+    north, south, west = uuid4(), uuid4(), uuid4()
+
+    def units(read, export):
+        return pages.exporting(Actor(uuid4(), "member", "m", grants={"mentions:read": read, "mentions:export": export})).units(
+            "mentions:read"
+        )
+
+    assert units(frozenset({north, south}), frozenset({south, west})) == {south}
+    assert units(None, frozenset({west})) == {west}
+    assert units(frozenset({north}), None) == {north}
+    assert units(None, None) is None
