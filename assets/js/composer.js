@@ -80,13 +80,19 @@ document.addEventListener("keydown", (event) => {
   const button = form.querySelector("[data-send]");
   if (!button?.disabled) form.requestSubmit(button ?? undefined);
 });
-// A draft ends only when the server has taken it.
+// A draft ends only when the server has taken it; what was typed while it travelled stays.
+const travelling = new WeakMap();
+document.addEventListener("htmx:before:request", (event) => {
+  if (event.target.matches?.("form[data-composer]")) travelling.set(event.target, event.target.querySelector("textarea").value);
+});
 document.addEventListener("htmx:after:request", (event) => {
   const form = event.target.closest?.("form[data-composer]");
   const sent = event.target.matches?.("form,[data-send]") && event.detail?.ctx?.response?.raw?.ok;
   if (!form || !sent) return;
-  localStorage.removeItem(draftKey(form));
-  form.querySelector("textarea").value = "";
+  const area = form.querySelector("textarea");
+  const gone = travelling.get(form) ?? area.value;
+  if (area.value.startsWith(gone)) area.value = area.value.slice(gone.length);
+  save(form);
   count(form);
 });
 // Buttons and keys that lead into the composer: data-compose="public" chooses the mode and puts the cursor there.

@@ -128,6 +128,8 @@ function tick() {
     const left = Math.ceil((Date.parse(element.dataset.leaves) - Date.now()) / 1000);
     const said = left > 0 ? element.dataset.pattern.replace("{n}", left) : element.dataset.after;
     if (element.textContent !== said) element.textContent = said;
+    const back = element.parentElement.querySelector("[data-take-back]");
+    if (back) back.hidden = left <= 0;
   }
 }
 setInterval(tick, 500);
