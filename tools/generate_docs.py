@@ -130,7 +130,8 @@ def permissions_page() -> str:
     if not registry.permissions:
         registry.load()
     rows = [
-        (code(name), one.text, *("yes" if role in one.roles else "" for role in ROLES)) for name, one in sorted(registry.permissions.items())
+        (code(name), one.text, *("yes" if role in one.roles else "" for role in ROLES))
+        for name, one in sorted(registry.permissions.items())
     ]
     heads = ("permission", "allows", *(role.replace("_", " ") for role in ROLES))
     intro = (
@@ -199,7 +200,9 @@ def _option(parameter: Any) -> str:
 
 def _help_of(parameter: Any) -> str:
     default = parameter.default
-    known = default not in (None, False, "") and not callable(default) and not parameter.required and "Sentinel" not in type(default).__name__
+    known = (
+        default not in (None, False, "") and not callable(default) and not parameter.required and "Sentinel" not in type(default).__name__
+    )
     return (parameter.help or "") + (" Needed." if parameter.required else f" Unless given: {code(str(default))}." if known else "")
 
 
@@ -253,7 +256,8 @@ def _channel(manifest: Any, result: Any, live: str) -> str:
         ("the next tier asks for", " ".join(one.text for one in result.missing()) or "nothing more"),
     ]
     rows = [
-        (code(name), one.get("title", ""), "needed" if name in required else "", one.get("description", "")) for name, one in properties.items()
+        (code(name), one.get("title", ""), "needed" if name in required else "", one.get("description", ""))
+        for name, one in properties.items()
     ]
     said = manifest.description or manifest.title
     return f"## {manifest.title}\n\n{said}\n\n" + table(("", ""), facts) + "\n" + table(("setting", "title", "", "what it does"), rows)
@@ -319,17 +323,19 @@ def error_classes() -> dict[str, int]:
     return found
 
 
-def error_codes() -> dict[str, tuple[int, str, str]]:
-    """Codes that stand literally where an error is made: status, text, hint; the first of several, by path."""
+def error_codes() -> dict[str, tuple[frozenset[int], str, str]]:
+    """Codes that stand literally where an error is made: every status they come with; text and hint of the first, by path."""
     known = error_classes()
-    found: dict[str, tuple[int, str, str]] = {}
+    found: dict[str, tuple[frozenset[int], str, str]] = {}
     for file in sorted((ROOT / "cxm").rglob("*.py")):
         path = file.relative_to(ROOT).as_posix()
         if "/tests/" in path or "/migrations/" in path or "/demo/" in path or path == "cxm/kernel/errors.py":
             continue
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if (made := _made_error(node, known)) is not None:
-                found.setdefault(made[0], made[1:])
+                name, status, text, hint = made
+                before, text, hint = found.get(name, (frozenset(), text, hint))
+                found[name] = (before | {status}, text, hint)
     return dict(sorted(found.items()))
 
 
@@ -357,7 +363,7 @@ def errors_page() -> str:
         "meant. Programs look at `code`, which stays; texts may be put better. “…” stands for what is filled in. `not_found` (404) is the "
         "answer to whatever is missing or another organization's.\n"
     )
-    rows = [(code(name), str(status), text, hint) for name, (status, text, hint) in error_codes().items()]
+    rows = [(code(name), ", ".join(map(str, sorted(statuses))), text, hint) for name, (statuses, text, hint) in error_codes().items()]
     return f"# Errors\n\n{_NOTE}\n\n{intro}\n{table(('code', 'status', 'what happened', 'what to do'), rows)}"
 
 
