@@ -95,3 +95,31 @@ class Gap(OrganizationModel):
 
     class Meta(OrganizationModel.Meta):
         indexes = [models.Index(fields=["organization_id", "account_id", "began_at"], name="gap_order")]
+
+
+class Webhook(OrganizationModel):
+    """An integrator's address that is told what happens. ``position``: the last event of the log it has, as ``GET /events`` counts."""
+
+    url = models.TextField()
+    events = models.JSONField(default=list)
+    sealed_secret = models.TextField()
+    sealed_former_secret = models.TextField(default="")
+    former_until = models.DateTimeField(null=True)
+    member_id = models.UUIDField()
+    rights = models.JSONField(default=list)
+    state = models.CharField(max_length=10, default="active")  # active, paused
+    reason = models.CharField(max_length=500, default="")
+    revision = models.IntegerField(default=0)
+    position = models.CharField(max_length=60, default="")
+    due_at = models.DateTimeField(default=timezone.now)
+    leased_until = models.DateTimeField(null=True)
+    failures = models.IntegerField(default=0)
+    failing_since = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    last_ok_at = models.DateTimeField(null=True)
+
+    class Meta(OrganizationModel.Meta):
+        indexes = [
+            models.Index(fields=["organization_id", "id"], name="webhook_order"),
+            models.Index(fields=["due_at"], condition=Q(state="active"), name="webhook_due"),
+        ]

@@ -1,4 +1,4 @@
-"""Rights over accounts and intake."""
+"""Rights over accounts, intake and outbound webhooks."""
 
 from cxm.kernel.permissions import Permission
 
@@ -11,4 +11,5 @@ PERMISSIONS = (
     Permission("accounts:write", "Connect, change, pause and remove accounts.", ("owner", "manager")),
     Permission("intake:read", "See quarantined deliveries with their bytes.", ("owner", "manager", "privacy_officer")),
     Permission("intake:replay", "Replay quarantined deliveries.", ("owner", "manager")),
+    Permission("webhooks:write", "Have other programs told what happens, within one's own rights.", ("owner", "manager")),
 )

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from pydantic import BaseModel, Field
 
 from cxm.channels import registry
-from cxm.connect import accounts, quarantine, selectors
+from cxm.connect import accounts, hooks_rest, quarantine, selectors
 from cxm.connect import api as connect
 from cxm.connect.contracts import Account as AccountContract
 from cxm.govern import api as govern
@@ -283,4 +283,4 @@ def _channel(entry: registry.Channel) -> dict[str, Any]:
     }  # fmt: skip
 
 
-ROUTES = [("", router)]
+ROUTES = [("", router), ("/webhooks", hooks_rest.router)]

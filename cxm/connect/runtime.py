@@ -22,7 +22,7 @@ from django.db import close_old_connections, transaction
 
 from cxm.channels import registry
 from cxm.channels.contracts import AuthExpired, ConnectorError, Polled, RateLimited, Session, Unavailable
-from cxm.connect import accounts, mailbox
+from cxm.connect import accounts, hooks_post, mailbox
 from cxm.connect.models import Account, Gap
 from cxm.kernel.clock import now
 from cxm.platform import egress, realtime
@@ -109,6 +109,7 @@ class Runtime:
     async def _start_listening(self) -> None:
         self._http = self._http or egress.GuardedHttp()
         self._keep(self._look_round())
+        self._keep(hooks_post.serve(_db))
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

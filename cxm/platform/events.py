@@ -12,7 +12,7 @@ import threading
 import types
 import typing
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -258,6 +258,17 @@ def since(organization: UUID, position: str | None, *, permissions: set[str] | N
         [*parameters, limit],
     )
     return [LoggedEvent(f"{row.transaction}-{row.pk}", row.name, row.at, row.public) for row in rows]
+
+
+def ends(organizations: Collection[UUID]) -> dict[UUID, str]:
+    """The position of the last event that may be read, of each organization that has one: what is after it is new."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select o.id, e.transaction, e.id from unnest(%s::uuid[]) as o(id) cross join lateral (select transaction, id from platform_eventlog "
+            f"where organization_id = o.id and {_SETTLED} order by transaction desc, id desc limit 1) as e",
+            [list(organizations)],
+        )
+        return {row[0]: f"{row[1]}-{row[2]}" for row in cursor.fetchall()}
 
 
 def replay(*names: str) -> Iterator[Event]:
