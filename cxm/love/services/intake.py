@@ -24,7 +24,7 @@ from cxm.kernel.ids import mention_id, parse_id
 from cxm.love.clocks import FAR_FUTURE, promise
 from cxm.love.keys import conversation_id, conversation_key, thread_key
 from cxm.love.models import Answer, Conversation, Entry, EventLine
-from cxm.love.services import bulk, rows
+from cxm.love.services import bulk, rows, threads
 from cxm.love.services.states import answered
 from cxm.people import api as people
 
@@ -66,7 +66,9 @@ class _Spoken:
 def heard(organization: UUID, mentions: Sequence[Mapping[str, Any]]) -> None:
     """Sort new mentions into conversations; those already there, and those no conversation is about, are passed over."""
     on_ours = [mention for mention in mentions if mention.get("account_id") and mention.get("unit")]
-    theirs = [_spoken(organization, mention) for mention in on_ours if mention.get("media_type") != "owned"]
+    said = [mention for mention in on_ours if mention.get("media_type") != "owned"]
+    keys = threads.continued(organization, said)
+    theirs = [_spoken(organization, mention, keys.get(mention["id"])) for mention in said]
     ours = [_spoken(organization, mention) for mention in on_ours if mention.get("media_type") == "owned"]
     with transaction.atomic():
         if theirs:
@@ -75,12 +77,13 @@ def heard(organization: UUID, mentions: Sequence[Mapping[str, Any]]) -> None:
             _ours(organization, spoken)
 
 
-def _spoken(organization: UUID, mention: Mapping[str, Any]) -> _Spoken:
+def _spoken(organization: UUID, mention: Mapping[str, Any], key: UUID | None = None) -> _Spoken:
     account = UUID(mention["account_id"])
     published = parse_instant(mention["published_at"])
     return _Spoken(
         id=UUID(mention["id"]),
-        key=conversation_key(organization, account, str((mention.get("author") or {}).get("native_id") or ""), mention.get("thread")),
+        key=key
+        or conversation_key(organization, account, str((mention.get("author") or {}).get("native_id") or ""), mention.get("thread")),
         account=account,
         published_at=published,
         heard_at=min(parse_instant(mention["heard_at"]), now()) if mention.get("heard_at") else now(),
