@@ -18,15 +18,60 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SLICES = {"govern", "people", "connect", "outbound", "listen", "learn", "love", "publish", "advertise", "campaign", "community", "commerce", "surveys", "automate", "transform"}
+SLICES = {
+    "govern",
+    "people",
+    "connect",
+    "outbound",
+    "listen",
+    "learn",
+    "love",
+    "publish",
+    "advertise",
+    "campaign",
+    "community",
+    "commerce",
+    "surveys",
+    "automate",
+    "transform",
+}
 DOORS = {"api", "contracts", "events"}
-_HTML = re.compile(r"</?(?:div|span|p|a|b|i|br|table|tr|td|script|img|ul|li|button|form|input|strong|em|h[1-6])(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_HTML = re.compile(
+    r"</?(?:div|span|p|a|b|i|br|table|tr|td|script|img|ul|li|button|form|input|strong|em|h[1-6])(?:\s[^<>]*)?/?>", re.IGNORECASE
+)
 _CLOCK = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("timezone", "now"), ("date", "today")}
 #: Where strangers' markup is taken apart, or the platform's own clock and sockets are.
-_MAY_HTML = ("cxm/channels/email/", "cxm/channels/kit/mail/", "cxm/design/specimens.py", "cxm/design/gallery", "cxm/channels/testing/", "cxm/demo/")
+_MAY_HTML = (
+    "cxm/channels/email/",
+    "cxm/channels/kit/mail/",
+    "cxm/design/specimens.py",
+    "cxm/design/gallery",
+    "cxm/channels/testing/",
+    "cxm/demo/",
+)
 _MAY_CLOCK = ("cxm/kernel/clock.py",)
-_MAY_CONNECT = ("cxm/platform/egress.py", "cxm/platform/realtime.py", "cxm/platform/postgres.py", "cxm/run/serving.py", "cxm/run/doctor.py", "cxm/demo/")
-_NETWORK = {"httpx2", "httpcore2", "requests", "urllib3", "aiohttp", "smtplib", "imaplib", "socket"}
+_MAY_CONNECT = (
+    "cxm/platform/egress.py",
+    "cxm/platform/realtime.py",
+    "cxm/platform/postgres.py",
+    "cxm/run/serving.py",
+    "cxm/run/doctor.py",
+    "cxm/demo/",
+)
+_NETWORK = {
+    "httpx2",
+    "httpcore2",
+    "requests",
+    "urllib3",
+    "aiohttp",
+    "smtplib",
+    "imaplib",
+    "poplib",
+    "ftplib",
+    "socket",
+    "urllib.request",
+    "http.client",
+}
 #: Protocol libraries that get their socket from the dialler they are handed.
 _HANDED_SOCKETS = ("cxm/channels/",)
 
@@ -62,12 +107,24 @@ def _judge(path: str, node: ast.AST, lines: list[str]) -> Iterator[tuple[str, st
     if isinstance(node, ast.Import | ast.ImportFrom):
         yield from _doors(path, node)
         yield from _egress(path, node)
+        yield from _send_taken_in(path, node)
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield from _html(path, node)
 
 
 def _one_way_out(path: str, node: ast.Attribute) -> Iterator[tuple[str, str]]:
-    if node.attr in ("send", "read_back") and isinstance(node.value, ast.Name) and node.value.id == "connect" and not path.startswith("cxm/outbound/"):
+    if (
+        node.attr in ("send", "read_back")
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "connect"
+        and not path.startswith("cxm/outbound/")
+    ):
+        yield "one-way-out", "only outbound calls a connector's send; propose an intent to outbound.api instead"
+
+
+def _send_taken_in(path: str, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    names = {alias.name for alias in node.names} if isinstance(node, ast.ImportFrom) and node.module == "cxm.connect.api" else set()
+    if names & {"send", "read_back"} and not path.startswith("cxm/outbound/") and "/tests/" not in path:
         yield "one-way-out", "only outbound calls a connector's send; propose an intent to outbound.api instead"
 
 
@@ -77,7 +134,13 @@ def _tenant_scope(node: ast.Attribute, lines: list[str]) -> Iterator[tuple[str, 
 
 
 def _clock(path: str, node: ast.Attribute) -> Iterator[tuple[str, str]]:
-    if isinstance(node.value, ast.Name) and (node.value.id, node.attr) in _CLOCK and not path.startswith(_MAY_CLOCK) and "/models.py" not in path and "/tests/" not in path:
+    if (
+        isinstance(node.value, ast.Name)
+        and (node.value.id, node.attr) in _CLOCK
+        and not path.startswith(_MAY_CLOCK)
+        and "/models.py" not in path
+        and "/tests/" not in path
+    ):
         yield "aware-clock", "read the time with cxm.kernel.clock.now()"
 
 
@@ -85,7 +148,11 @@ def _doors(path: str, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, 
     home = path.split("/")[1] if path.startswith("cxm/") else ""
     if home in ("run", "demo", "") or "/tests/" in path:
         return
-    names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [f"{node.module}.{alias.name}" for alias in node.names if node.module]
+    names = (
+        [alias.name for alias in node.names]
+        if isinstance(node, ast.Import)
+        else [f"{node.module}.{alias.name}" for alias in node.names if node.module]
+    )
     for name in names:
         parts = name.split(".")
         if len(parts) > 2 and parts[0] == "cxm" and parts[1] in SLICES and parts[1] != home and parts[2] not in DOORS:
@@ -97,7 +164,7 @@ def _egress(path: str, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str,
     if path.startswith((*_MAY_CONNECT, *_HANDED_SOCKETS)) or "/tests/" in path:
         return
     for name in names:
-        if name.split(".")[0] in _NETWORK:
+        if name.split(".")[0] in _NETWORK or name in _NETWORK:
             yield "egress", f"{name} opens connections by itself; use platform.egress"
 
 
