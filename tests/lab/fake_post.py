@@ -19,6 +19,8 @@ class FakePost(MailServer):
 
     def __init__(self) -> None:
         super().__init__(count=0)
+        #: Lines to the mailbox, ever and now.
+        self.lines, self.open_lines = 0, 0
         self._listening = [self._listen(self._imap), self._listen(self._smtp)]
         self.imap, self.smtp = (one.getsockname()[1] for one in self._listening)
 
@@ -47,6 +49,14 @@ class FakePost(MailServer):
         """Nobody is let in any more."""
         for one in self._listening:
             one.close()
+
+    def _imap(self, line: socket.socket) -> None:
+        self.lines += 1
+        self.open_lines += 1
+        try:
+            super()._imap(line)
+        finally:
+            self.open_lines -= 1
 
     def _listen(self, serve: Callable[[socket.socket], None]) -> socket.socket:
         listening = socket.create_server(("127.0.0.1", 0))

@@ -110,6 +110,20 @@ def test_a_refused_password_is_told_in_plain_words_and_mended(post: Post) -> Non
     assert len(post.desk.conversation_with("early@customer.example")["mentions"]) == 1
 
 
+def test_a_changed_account_is_read_over_one_line_and_a_paused_one_over_none(post: Post) -> None:
+    path = f"/accounts/{post.account}"
+    until(lambda: post.server.open_lines == 1, "one line is open")
+    before = post.server.lines
+    post.desk.rest.did("PATCH", path, {"settings": {"history_days": 40}}, 200)
+    until(lambda: post.server.lines > before and post.server.open_lines == 1, "the new line took the place of the old one", 20)
+    post.desk.rest.did("PATCH", path, {"state": "paused"}, 200)
+    until(lambda: post.server.open_lines == 0, "nothing is read while paused", 20)
+    post.write("patient@customer.example", "While you paused")
+    post.desk.rest.did("PATCH", path, {"state": "active"}, 200)
+    post.desk.conversation_with("patient@customer.example")
+    assert post.server.open_lines == 1
+
+
 def test_a_killed_process_loses_no_mail(post: Post) -> None:
     subjects = [f"Many {number}" for number in range(120)]
     for number, subject in enumerate(subjects):
