@@ -22,7 +22,7 @@ from cxm.connect.events import ItemsQuarantined, ReceiptsHeard
 from cxm.connect.models import Account, Delivery, Quarantined
 from cxm.kernel.clock import format_instant, now
 from cxm.kernel.errors import NotNow
-from cxm.platform import bulk, events, observability, realtime
+from cxm.platform import events, observability, realtime
 
 BATCH = 200
 _log = structlog.get_logger(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from cxm.channels import registry
 from cxm.channels.contracts import Mention, RawDelivery, Unmappable
@@ -17,10 +18,10 @@ from cxm.platform.paging import Page, page
 
 
 def listed(
-    organization: UUID, *, channel: str | None, account: UUID | None, cursor: str | None, limit: int | None
+    organization: UUID, *, units: frozenset[UUID] | None = None, channel: str | None, account: UUID | None, cursor: str | None, limit: int | None
 ) -> Page[QuarantinedItem]:
-    """Newest first; only what still waits for a fix."""
-    rows = Quarantined.objects.for_organization(organization).filter(state="quarantined")
+    """Newest first; only what still waits for a fix. ``units``: only of accounts of these (None: all, imports too)."""
+    rows = within(organization, units).filter(state="quarantined")
     if channel:
         rows = rows.filter(channel=channel)
     if account:
@@ -28,9 +29,17 @@ def listed(
     return page(rows, order=("-received_at", "-id"), cursor=cursor, limit=limit, as_item=_contract)
 
 
-def one(organization: UUID, item: UUID) -> QuarantinedItem:
+def within(organization: UUID, units: frozenset[UUID] | None) -> QuerySet[Quarantined]:
+    """The quarantine of these units; what came by import belongs to the whole organization."""
+    rows = Quarantined.objects.for_organization(organization)
+    if units is None:
+        return rows
+    return rows.filter(account_id__in=Account.objects.for_organization(organization).filter(unit_id__in=units).values("id"))
+
+
+def one(organization: UUID, item: UUID, *, units: frozenset[UUID] | None = None) -> QuarantinedItem:
     """One item, with its bytes."""
-    row = Quarantined.objects.for_organization(organization).filter(pk=item).first()
+    row = within(organization, units).filter(pk=item).first()
     if row is None:
         raise NotFound("quarantined item")
     return _contract(row)

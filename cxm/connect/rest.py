@@ -217,7 +217,10 @@ def list_quarantine(
     request: HttpRequest, channel: str | None = None, account: UUID | None = None, limit: int | None = None, cursor: str | None = None
 ) -> Any:
     """Newest first."""
-    found = quarantine.listed(govern.actor_of(request).organization, channel=channel, account=account, cursor=cursor, limit=limit)
+    actor = govern.actor_of(request)
+    found = quarantine.listed(
+        actor.organization, units=actor.units("intake:read"), channel=channel, account=account, cursor=cursor, limit=limit
+    )
     return {"items": [_entry(item) for item in found.items], "next": found.next}
 
 
@@ -225,7 +228,8 @@ def list_quarantine(
 @govern.requires("intake:read")
 def get_quarantined(request: HttpRequest, item: UUID) -> Any:
     """``raw`` is base64."""
-    found = quarantine.one(govern.actor_of(request).organization, item)
+    actor = govern.actor_of(request)
+    found = quarantine.one(actor.organization, item, units=actor.units("intake:read"))
     return {**_entry(found), "raw": base64.b64encode(found.raw).decode()}
 
 
@@ -233,7 +237,9 @@ def get_quarantined(request: HttpRequest, item: UUID) -> Any:
 @govern.requires("intake:replay")
 def replay_quarantined(request: HttpRequest, item: UUID) -> Any:
     """After a fix."""
-    taken = quarantine.replay(govern.actor_of(request).organization, item)
+    actor = govern.actor_of(request)
+    quarantine.one(actor.organization, item, units=actor.units("intake:replay"))
+    taken = quarantine.replay(actor.organization, item)
     return {"state": "quarantined" if taken.outcome == "quarantined" else "accepted", "reason": taken.reason}
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from cxm.connect import pages, quarantine_pages
+from cxm.connect import hooks_pages, pages, quarantine_pages
 
 urlpatterns = [
     path("channels", pages.channels_page, name="channels"),
@@ -12,4 +12,5 @@ urlpatterns = [
     path("channels/tier/<slug:channel>", pages.tier_fragment, name="channel_tier"),
     path("channels/<uuid:account>", pages.account_page, name="account"),
     path("channels/<uuid:account>/test", pages.test_fragment, name="account_test"),
+    path("settings/webhooks", hooks_pages.webhooks_page, name="webhooks"),
 ]

@@ -30,6 +30,11 @@ class Actor:
         units = self.grants[permission]
         return units is None or unit is None or unit in units
 
+    def may_for(self, permission: str, unit: UUID | None) -> bool:
+        """Whether ``permission`` covers something of ``unit``; what belongs to no unit is covered only by the whole organization."""
+        held = self.units(permission)
+        return held is None or (unit is not None and unit in held)
+
     def units(self, permission: str) -> frozenset[UUID] | None:
         """The units in which ``permission`` is held; ``None`` for all of them, an empty set for none."""
         if self.kind == "system":

@@ -49,7 +49,7 @@ def patch(
         values |= _corrections(corrections)
         values["verdicts_by"] = "person"
     row = Record.objects.filter(pk=mention, organization_id=actor.organization).first()
-    if row is None or row.deleted_at is not None or not actor.may("mentions:write", row.unit_id):
+    if row is None or row.deleted_at is not None or not actor.may_for("mentions:write", row.unit_id):
         raise NotFound("mention")
     if values.get("state") == "waiting" and row.state != "waiting":
         _reopen(actor, row, values)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from cxm.kernel.actor import Actor
 from cxm.kernel.errors import Invalid
 
 FORMATS = ("jsonl", "csv")
@@ -56,3 +58,10 @@ def _cell(mention: dict[str, Any], column: str) -> str:
         return "true" if value else "false"
     text = str(value)
     return "'" + text if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r", "'") else text
+
+
+def exporting(actor: Actor) -> Actor:
+    """``actor`` cut to the units in which both reading and exporting are held."""
+    read, write = actor.units("mentions:read"), actor.units("mentions:export")
+    both = write if read is None else read if write is None else read & write
+    return replace(actor, grants={**actor.grants, "mentions:read": both})

@@ -35,7 +35,7 @@ def mention_page(request: HttpRequest, mention: UUID) -> HttpResponse:
         gone = {"deleted_at": parse_instant(str(error.extra["deleted_at"])), "error": error}
         return render(request, "listen/mention_gone.html", gone, status=error.status)
     unit = parse_id(str(item["unit"])) if item.get("unit") else None
-    may_write = actor.may("mentions:write", unit)
+    may_write = actor.may_for("mentions:write", unit)
     error = None
     if request.method == "POST":
         govern.require(actor, "mentions:write", unit)

@@ -84,19 +84,12 @@ def new_fragment(request: HttpRequest) -> HttpResponse:
 @govern.page("mentions:export")
 def export_file(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """All that answer the question as a file, streamed; only of units whose mentions one may read and export."""
-    actor = exporting(govern.actor_of(request))
+    actor = exports.exporting(govern.actor_of(request))
     asked, kind = asking.read(request.GET), request.GET.get("format", "jsonl")
     selectors.understood(actor, asked.text)  # refused now, not in the middle of the file
     chunks = exports.export(selectors.scan(actor, asked.text, after=asked.after, before=asked.before), kind)
     content = "text/csv; charset=utf-8" if kind == "csv" else "application/x-ndjson"
     return StreamingHttpResponse(chunks, content_type=content, headers={"Content-Disposition": f'attachment; filename="mentions.{kind}"'})
-
-
-def exporting(actor: Actor) -> Actor:
-    """``actor`` cut to the units in which both reading and exporting are held."""
-    read, write = actor.units("mentions:read"), actor.units("mentions:export")
-    both = write if read is None else read if write is None else read & write
-    return replace(actor, grants={**actor.grants, "mentions:read": both})
 
 
 def says(actor: Actor, asked: Asked, refused: CxmError | None) -> dict[str, Any]:

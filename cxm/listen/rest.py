@@ -17,7 +17,7 @@ from cxm.connect import api as connect
 from cxm.govern import api as govern
 from cxm.kernel.errors import BadInput, TooLarge
 from cxm.listen import api as listen
-from cxm.listen import media, topics
+from cxm.listen import exports, media, topics
 from cxm.listen.store.port import By
 from cxm.query import api as language
 
@@ -243,7 +243,7 @@ def aggregate_mentions(request: HttpRequest, body: AggregateIn) -> Any:
 @govern.requires("mentions:export")
 def export_mentions(request: HttpRequest, query: str = "", format: str = "jsonl") -> Any:
     """Streams JSONL or CSV, oldest first, in constant memory."""
-    chunks = listen.export(listen.scan(govern.actor_of(request), query), format)
+    chunks = listen.export(listen.scan(exports.exporting(govern.actor_of(request)), query), format)
     kind = "text/csv; charset=utf-8" if format == "csv" else "application/x-ndjson"
     return StreamingHttpResponse(chunks, content_type=kind, headers={"Content-Disposition": f'attachment; filename="mentions.{format}"'})
 

@@ -100,7 +100,7 @@ def scan(actor: Actor, query: str, *, after: datetime | None = None, before: dat
 def mention(actor: Actor, mention_id: UUID) -> dict[str, Any]:
     """One mention, whole. Removed (410) for a deleted one, NotFound for another organization's."""
     row = Record.objects.filter(pk=mention_id, organization_id=actor.organization).first()
-    if row is None or not actor.may("mentions:read", row.unit_id):
+    if row is None or not actor.may_for("mentions:read", row.unit_id):
         raise NotFound("mention")
     if row.deleted_at is not None:
         raise Removed(

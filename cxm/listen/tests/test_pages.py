@@ -13,7 +13,7 @@ from django.test import Client
 
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, now
-from cxm.listen import asking, pages, selectors, topics
+from cxm.listen import asking, selectors, topics
 from cxm.listen.models import Record
 from tests.houses import HOSTILE, House, _own_store, assert_safe, house, line, other, post  # noqa: F401 - fixtures
 
@@ -309,7 +309,7 @@ def test_an_export_holds_only_units_in_which_reading_and_exporting_are_both_held
     north, south, west = uuid4(), uuid4(), uuid4()
 
     def units(read, export):
-        return pages.exporting(Actor(uuid4(), "member", "m", grants={"mentions:read": read, "mentions:export": export})).units(
+        return exports.exporting(Actor(uuid4(), "member", "m", grants={"mentions:read": read, "mentions:export": export})).units(
             "mentions:read"
         )
 
