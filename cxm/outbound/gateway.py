@@ -53,7 +53,7 @@ def carry_out(intent: UUID) -> None:
 
 def _try(row: Intent) -> None:
     rules = _rules(row)
-    attempt = _claim(row.id, rules)
+    attempt = _claim(row, rules)
     if attempt is None:
         return
     outgoing = outgoing_of(row)
@@ -61,7 +61,7 @@ def _try(row: Intent) -> None:
     try:
         sent = _begin(row, outgoing)
     except _Stopped:
-        _undo_claim(row.id, attempt, "held", "Held by a stop.")
+        _undo_claim(row, attempt)
         govern.outcome(audit, "held")
         return
     except Exception as error:
@@ -80,19 +80,22 @@ class _Stopped(Exception):
 def _begin(row: Intent, outgoing: Outgoing) -> Sent:
     """Call the connector; the stop is read for the last time where no acknowledged stop can slip in between."""
     with govern.beginning(row.organization_id):
-        if govern.covering_stops(row.organization_id, unit=row.unit_id, account=row.account_id, kind=row.kind):
+        if _stopped(row):
             raise _Stopped
         call = connect.send(row.organization_id, row.account_id, outgoing)
     return call.result(CALL_SECONDS)
 
 
-def _claim(intent: UUID, rules: SendRules | None) -> Attempt | None:
-    """Make this process the one that carries it out, the attempt written down; None where it may not begin."""
-    with transaction.atomic():
-        row = Intent.everywhere.select_for_update().get(pk=intent)  # everywhere: its own job
+def _claim(known: Intent, rules: SendRules | None) -> Attempt | None:
+    """Make this process the one that carries it out, the attempt written down; None where it may not begin.
+
+    In the section to its end, entered before any row is locked: the review of a stop just being lifted must not miss what is held now.
+    """
+    with transaction.atomic(), govern.beginning(known.organization_id):
+        row = Intent.everywhere.select_for_update().get(pk=known.pk)  # everywhere: its own job
         if row.state not in ("waiting", "queued"):
             return None
-        if govern.covering_stops(row.organization_id, unit=row.unit_id, account=row.account_id, kind=row.kind):
+        if _stopped(row):
             row.state = "held"
             row.save(update_fields=["state"])
             changed(row)
@@ -109,6 +112,10 @@ def _claim(intent: UUID, rules: SendRules | None) -> Attempt | None:
         row.state, row.detail = "claimed", ""
         row.save(update_fields=["state", "detail"])
         return Attempt.objects.add(row.organization_id, intent=row, at=now())
+
+
+def _stopped(row: Intent) -> bool:
+    return bool(govern.covering_stops(row.organization_id, unit=row.unit_id, account=row.account_id, kind=row.kind))
 
 
 def _earlier_open(row: Intent) -> bool:
@@ -229,14 +236,19 @@ def _send_again(row: Intent, last: Attempt) -> None:
         _put_back(fresh, min(2 ** fresh.attempts.count(), 900), "Its outcome was unknown; it is sent again under the same id.")
 
 
-def _undo_claim(intent: UUID, attempt: Attempt, state: str, detail: str) -> None:
-    with transaction.atomic():
-        row = Intent.everywhere.select_for_update().get(pk=intent)  # everywhere: its own job
-        _end(attempt, "held", detail)
-        if row.state == "claimed":
-            row.state, row.detail = state, ""
+def _undo_claim(known: Intent, attempt: Attempt) -> None:
+    """A stop came between the claim and the call: held, or tried again where it was lifted in this very moment."""
+    with transaction.atomic(), govern.beginning(known.organization_id):
+        row = Intent.everywhere.select_for_update().get(pk=known.pk)  # everywhere: its own job
+        _end(attempt, "held", "Held by a stop.")
+        if row.state != "claimed":
+            return
+        if _stopped(row):
+            row.state, row.detail = "held", ""
             row.save(update_fields=["state", "detail"])
             changed(row)
+        else:
+            _put_back(row, 0, "")
 
 
 def _put_back(row: Intent, seconds: float, detail: str) -> None:

@@ -33,7 +33,8 @@ def propose(actor: Actor, new: NewIntent) -> Reply:
     _check(actor, new)
     begins = now() + timedelta(seconds=new.undo_seconds)
     lane = str(new.conversation or new.account)
-    with transaction.atomic():
+    # In the section until the commit, and before any other lock: the review of a stop just being lifted must not miss what is held now.
+    with transaction.atomic(), govern.beginning(actor.organization):
         row = Intent.objects.add(
             actor.organization, kind=new.kind, account_id=new.account, unit_id=new.unit, conversation_id=new.conversation, in_reply_to_mention=new.in_reply_to_mention,
             in_reply_to=new.in_reply_to_native, thread=new.thread, to=new.to, title=new.title, text=new.text, media=[dict(entry) for entry in new.media],
