@@ -50,6 +50,7 @@ from cxm.govern.services.stops import (
     stops,
 )
 from cxm.govern.services.tokens import create_token
+from cxm.govern.settings_pages import tabs as settings_tabs
 
 __all__ = [
     "Audited",
@@ -103,6 +104,7 @@ __all__ = [
     "root_unit",
     "router",
     "set_up",
+    "settings_tabs",
     "stop_banners",
     "stop_of",
     "stop_on",

@@ -46,6 +46,7 @@ def tabs(actor: Actor, active: str) -> list[dict[str, Any]]:
         ("units", _("Units"), "organization:read"),
         ("members", _("Members"), "members:read"),
         ("tokens", _("API tokens"), "tokens:write"),
+        ("webhooks", _("Webhooks"), "webhooks:write"),
         ("sessions", _("Sign-ins"), None),
         ("appearance", _("Appearance"), None),
         ("audit", _("Audit log"), "audit:read"),
