@@ -250,8 +250,6 @@ OPEN = {
     "sign-in": "the way in",
     "sign-out": "the way out; ends whatever session there is",
     "accept-invitation/<str:secret>": "the secret is the right",
-    "switch-organization": "looks at the session's own memberships",
-    "settings/stops": "leads to /stop",
     "live": "looks at the session by itself, since it is async",
     "healthz": "for whoever watches",
     "readyz": "for whoever watches",
