@@ -13,7 +13,7 @@ from django.test import Client
 
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, now
-from cxm.listen import asking, selectors, topics
+from cxm.listen import asking, exports, selectors, topics
 from cxm.listen.models import Record
 from tests.houses import HOSTILE, House, _own_store, assert_safe, house, line, other, post  # noqa: F401 - fixtures
 
