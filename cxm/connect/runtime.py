@@ -260,6 +260,7 @@ def note_well(account: UUID, next_look: datetime | None) -> None:
     """The account was heard well; an open gap ends and, since the cursor stood still, is filled."""
     with transaction.atomic():
         row = Account.everywhere.select_for_update().get(pk=account)  # everywhere: the runtime holds its lease
+        _note_silence(row)
         row.last_ok_at, row.failures, row.health, row.mend = now(), 0, "", ""
         if row.state == "broken":
             row.state = "active"
@@ -272,6 +273,20 @@ def note_well(account: UUID, next_look: datetime | None) -> None:
         )
         if ended:
             realtime.tell(row.organization_id, "channels")
+
+
+def _note_silence(row: Account) -> None:
+    """The heartbeat: whoever was last heard long ago was not listened to in between, for instance because nothing ran."""
+    if row.last_ok_at is None or now() - row.last_ok_at < SILENCE:
+        return
+    open_gap = Gap.objects.for_organization(row.organization_id).filter(account_id=row.id, ended_at=None)
+    if not open_gap.exists():
+        Gap.objects.add(
+            row.organization_id,
+            account_id=row.id,
+            began_at=row.last_ok_at,
+            reason="Nobody listened: OpenCXM was not running, or could not look.",
+        )
 
 
 def forget_leases() -> None:

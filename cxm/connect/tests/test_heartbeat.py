@@ -1,0 +1,63 @@
+"""No silent gap: what nobody listened to is noted and, the cursor having stood still, filled."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from cxm.channels.contracts import AuthExpired, RateLimited
+from cxm.connect import runtime, selectors
+from cxm.connect.models import Account
+from cxm.kernel.clock import frozen_at, now
+
+pytestmark = pytest.mark.django_db
+
+
+def an_account() -> Account:
+    return Account.objects.add(uuid4(), unit_id=uuid4(), channel="email", name="care@example.com", last_ok_at=now())
+
+
+def gaps(account: Account) -> list[dict[str, object]]:
+    return selectors.gaps(account.organization_id, since=now() - timedelta(days=30))
+
+
+def test_a_machine_that_slept_leaves_a_gap_that_is_filled():
+    account, slept = an_account(), now() + timedelta(hours=9)
+    with frozen_at(slept):
+        runtime.note_well(account.id, slept)
+        (gap,) = gaps(account)
+    assert gap["began_at"] == account.last_ok_at and gap["ended_at"] == slept and gap["filled_at"] == slept
+    assert "not running" in str(gap["reason"])
+
+
+def test_a_look_in_time_leaves_none():
+    account = an_account()
+    with frozen_at(now() + timedelta(minutes=2)):
+        runtime.note_well(account.id, now())
+    assert gaps(account) == []
+
+
+def test_a_fault_opens_one_gap_and_the_next_good_look_closes_it():
+    account = an_account()
+    for _ in range(3):
+        runtime.note_fault(account.id, AuthExpired("The server refused the password.", "Enter it again."))
+    (gap,) = gaps(account)
+    assert gap["ended_at"] is None and gap["reason"] == "The server refused the password."
+    row = Account.objects.for_organization(account.organization_id).get(pk=account.id)
+    assert (row.health, row.mend, row.failures) == ("The server refused the password.", "Enter it again.", 3)
+    runtime.note_well(account.id, now())
+    (gap,) = gaps(account)
+    assert gap["filled_at"] is not None
+
+
+@pytest.mark.parametrize(("asked", "least", "most"), [(120, 119, 121), (10**9, 3599, 3601), (0, 4, 7)])
+def test_a_platform_that_says_later_is_believed_within_reason(asked, least, most):
+    account = an_account()
+    moment = now()
+    with frozen_at(moment):
+        runtime.note_fault(account.id, RateLimited("Later, please.", retry_after=asked))
+    row = Account.objects.for_organization(account.organization_id).get(pk=account.id)
+    assert row.next_look_at is not None
+    assert least <= (row.next_look_at - moment).total_seconds() <= most
