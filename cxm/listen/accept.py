@@ -246,7 +246,7 @@ def _document(batch: _Batch, record: Row, heard: Heard, item: Mention, verdict: 
         "title": item.title, "text": item.text, "quoted": item.quoted, "published_at": format_instant(item.published_at), "url": item.url, "reply_to": item.reply_to,
         "thread": item.thread, "media_type": item.media_type, "country": item.country, "location": item.location, "rating": item.rating,
         "engagement": {"likes": item.engagement.likes, "shares": item.engagement.shares, "comments": item.engagement.comments, "views": item.engagement.views},
-        "media": [media.document(batch.organization, entry) for entry in item.media], "tags": list(item.tags), "topics": [], **verdict,
+        "media": [media.document(batch.organization, record.pk, entry) for entry in item.media], "tags": list(item.tags), "topics": [], **verdict,
         "state": _state(item, verdict, batch.imported), "private": item.private, "addressed": item.addressed, "automatic": item.automatic, "context": dict(item.context),
         "imported": batch.imported, "edited_at": format_instant(item.edited_at) if item.edited_at else None, "heard_at": format_instant(record.heard_at),
         "provider_order": heard.order, "version": record.version, "reply": item.context.get("reply"), **overrides,

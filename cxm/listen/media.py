@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 from uuid import UUID
 
+from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
@@ -20,8 +22,11 @@ from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import NotFound
 from cxm.listen import selectors
+from cxm.listen.models import KeptFile
 from cxm.platform import blobs
 
+#: First key of this part's advisory locks; the second is derived from the organization.
+_LOCK_SPACE = 40_961
 #: Pixels of a picture shown in place; more is a bomb for whoever looks at it.
 PIXEL_LIMIT = 50_000_000
 #: Bytes from the beginning of a file in which a picture must have said how large it is.
@@ -30,18 +35,39 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u20
 _SIZES_OF_JPEG = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 
 
-def document(organization: UUID, entry: Media) -> dict[str, Any]:
+def document(organization: UUID, mention: UUID, entry: Media) -> dict[str, Any]:
     """An entry of a mention's ``media``. Bytes that came along are kept; the entry then has ``content_type``, ``size`` and ``blob``.
 
-    A file over the limit is named with its size and without ``blob``. Raises NotNow where the disk takes nothing.
+    A file over the limit is named with its size and without ``blob``. Raises NotNow where the disk takes nothing. Within the caller's
+    transaction.
     """
     shown: dict[str, Any] = {"kind": entry.kind, "url": entry.url, "alt": entry.alt, "name": entry.name}
     if entry.content is None:
         return shown
     shown |= {"content_type": entry.content_type or "application/octet-stream", "size": len(entry.content)}
     if len(entry.content) <= blobs.LIMIT:
+        _lock("pg_advisory_xact_lock_shared", organization)
         shown["blob"] = blobs.keep(organization, entry.content)
+        use = KeptFile(organization_id=organization, mention_id=mention, digest=shown["blob"])
+        KeptFile.objects.add_all([use], ignore_conflicts=True)
     return shown
+
+
+def forget(organization: UUID, mentions: Sequence[UUID]) -> None:
+    """Deleted mentions need their files no more; those that no other mention of the organization needs are removed from the disk."""
+    with transaction.atomic():
+        # Whoever keeps the same file in this moment waits, and then finds it gone and writes it anew.
+        _lock("pg_advisory_xact_lock", organization)
+        known = KeptFile.objects.for_organization(organization)
+        digests = set(known.filter(mention_id__in=mentions).values_list("digest", flat=True))
+        known.filter(mention_id__in=mentions).delete()
+        for digest in digests - set(known.filter(digest__in=digests).values_list("digest", flat=True)):
+            blobs.drop(organization, digest)
+
+
+def _lock(function: str, organization: UUID) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"select {function}(%s, %s)", [_LOCK_SPACE, int.from_bytes(organization.bytes[-4:], "big", signed=True)])
 
 
 @require_safe

@@ -46,6 +46,17 @@ class Record(models.Model):
         ]
 
 
+class KeptFile(OrganizationModel):
+    """That a mention needs a file (``platform.blobs``): it goes when the last mention that needs it is deleted."""
+
+    mention_id = models.UUIDField()
+    digest = models.CharField(max_length=64)
+
+    class Meta(OrganizationModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization_id", "mention_id", "digest"], name="kept_file_once")]
+        indexes = [models.Index(fields=["organization_id", "digest"], name="kept_file_digest")]
+
+
 class Topic(OrganizationModel):
     """A saved query."""
 

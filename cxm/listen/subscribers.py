@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from cxm.channels.contracts import Author, Engagement, Media, Mention
 from cxm.connect import api as connect
 from cxm.connect.contracts import Heard
 from cxm.kernel.clock import now, parse_instant
 from cxm.kernel.errors import NotFound
-from cxm.listen import engine
+from cxm.listen import engine, media
 from cxm.listen.accept import accept
 from cxm.listen.events import MentionsChanged, MentionsDeleted, MentionsHeard
 from cxm.listen.store.port import Change, MentionStore
@@ -31,6 +32,12 @@ def keep_store(found: Sequence[MentionsHeard | MentionsChanged | MentionsDeleted
     store.commit()
     for organization in {event.organization for event in found}:
         realtime.tell(organization, "explorer")
+
+
+@events.on(MentionsDeleted)
+def forget_files(event: MentionsDeleted) -> None:
+    """The files that came with them go too."""
+    media.forget(event.organization, [UUID(key) for key in event.ids])
 
 
 def apply(store: MentionStore, event: MentionsHeard | MentionsChanged | MentionsDeleted) -> None:

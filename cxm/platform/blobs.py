@@ -47,6 +47,11 @@ def opened(organization: UUID, digest: str) -> BinaryIO:
         raise NotFound("file") from error
 
 
+def drop(organization: UUID, digest: str) -> None:
+    """Forget a file for good; one that is gone already is fine."""
+    _path(organization, digest).unlink(missing_ok=True)
+
+
 def _path(organization: UUID, digest: str) -> Path:
     if not _DIGEST.fullmatch(digest):
         raise NotFound("file")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
 from collections.abc import Callable
@@ -15,10 +16,11 @@ from cxm.connect import api as connect
 from cxm.connect.contracts import Account, Heard
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
-from cxm.kernel.clock import now
+from cxm.kernel.clock import format_instant, now
 from cxm.kernel.errors import NotFound, NotNow, Removed
 from cxm.kernel.ids import mention_id
-from cxm.listen import accept, media
+from cxm.listen import accept, media, subscribers
+from cxm.listen.events import MentionsDeleted
 from cxm.platform import blobs
 
 Hear = Callable[..., UUID]
@@ -77,10 +79,24 @@ def test_another_organization_and_a_member_without_the_right_find_nothing(owner:
 
 
 def test_files_go_with_their_mention(owner: Actor, account: Account) -> None:
-    hear(account, said("1", attached(b"content")))
-    assert hear(account, Deletion("1")) == "deleted"
+    hear(account, said("1", attached(b"both need it"), attached(b"one needs it")))
+    hear(account, said("2", attached(b"both need it")))
+    both, one = (hashlib.sha256(content).hexdigest() for content in (b"both need it", b"one needs it"))
+    delete(account, "1")
     with pytest.raises(Removed):
         media.response(owner, identifier(account, "1"), 0)
+    with pytest.raises(NotFound):
+        blobs.opened(account.organization, one)
+    assert media.response(owner, identifier(account, "2"), 0).content == b"both need it"
+    delete(account, "2")
+    with pytest.raises(NotFound):
+        blobs.opened(account.organization, both)
+
+
+def delete(account: Account, native_id: str) -> None:
+    assert hear(account, Deletion(native_id)) == "deleted"
+    told = MentionsDeleted(organization=account.organization, ids=(str(identifier(account, native_id)),), at=format_instant(now()))
+    subscribers.forget_files(told)
 
 
 @pytest.mark.parametrize(
@@ -137,5 +153,5 @@ def test_a_full_disk_lets_the_mention_wait(account: Account, monkeypatch: pytest
 
 def test_a_file_over_the_limit_is_named_without_its_bytes(owner: Actor, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blobs, "LIMIT", 3)
-    shown = media.document(account.organization, attached(b"1234", "big.bin"))
+    shown = media.document(account.organization, uuid4(), attached(b"1234", "big.bin"))
     assert shown == {"kind": "file", "url": None, "alt": None, "name": "big.bin", "content_type": "application/octet-stream", "size": 4}
