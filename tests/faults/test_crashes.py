@@ -1,0 +1,315 @@
+"""Processes that die: ``serve`` by SIGKILL at seeded moments under load, PostgreSQL under it, the mention store, SIGTERM in time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from tests.kit.browser import signed_in
+from tests.kit.deliveries import message
+from tests.kit.history import History
+from tests.kit.provider import OK, Behaviour, Provider
+from tests.kit.serving import Rest, Serve, WebhookAccount, installation, postmaster
+from tests.kit.waiting import until
+
+MISCHIEF = (
+    OK,
+    OK,
+    OK,
+    OK,
+    Behaviour(cut=True),
+    Behaviour(500),
+    Behaviour(503, effect=False, headers={"retry-after": "1"}),
+    Behaviour(effect=False, cut=True),
+)
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[tuple[Serve, Rest, Provider]]:
+    """An installation that may be broken."""
+    with installation() as made:
+        yield made
+
+
+@dataclass
+class Load:
+    """Platforms and members at work: whoever is cut off says the same again under the same id, as they do."""
+
+    history: History
+    account: WebhookAccount
+    seed: int
+    people: int = 4
+    writing: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+    threads: list[threading.Thread] = field(default_factory=list)
+    broken: list[BaseException] = field(default_factory=list)
+    answers: set[int] = field(default_factory=set)
+
+    def begin(self, conversations: list[str]) -> None:
+        """People write, a member answers in ``conversations``."""
+        self.writing.set()
+        work = [lambda number=number: self._person(number) for number in range(self.people)] + [lambda: self._member(conversations)]
+        self.threads = [threading.Thread(target=self._guarded, args=(one,), daemon=True) for one in work]
+        for thread in self.threads:
+            thread.start()
+
+    def end(self) -> None:
+        """Each says what it was saying until it is heard."""
+        self.ended.set()
+        for thread in self.threads:
+            thread.join(90)
+        assert not self.broken, self.broken
+        assert not any(thread.is_alive() for thread in self.threads), "somebody is not heard"
+
+    def _guarded(self, work) -> None:
+        try:
+            work()
+        except BaseException as error:
+            self.broken.append(error)
+
+    def _person(self, number: int) -> None:
+        dice = random.Random(self.seed * 100 + number)
+        tick = threading.Event()
+        author, said = f"person-{number}-{uuid4().hex[:6]}", []
+        while not self.ended.is_set():
+            one = message(f"n-{uuid4().hex}", f"{author} says {len(said)}", author)
+            self._heard(one)
+            self.history.took(one["native_id"], author)
+            said.append(one)
+            if dice.random() < 0.2:
+                self._heard(dice.choice(said))
+            tick.wait(0.05 + dice.random() * 0.2)
+
+    def _heard(self, one: dict) -> None:
+        answer = patiently(lambda: self.account.deliver(one, message_id=f"m-{one['native_id']}", timeout=10), self.answers)
+        assert answer.status_code in (200, 202), f"{answer.status_code} {answer.text}"
+
+    def _member(self, conversations: list[str]) -> None:
+        dice = random.Random(self.seed)
+        tick = threading.Event()
+        while not self.ended.is_set() and self.writing.is_set():
+            conversation, key, text = dice.choice(conversations), uuid4().hex, f"answer {uuid4().hex}"
+            path = f"/conversations/{conversation}/replies"
+            answer = patiently(
+                lambda path=path, text=text, key=key: self.history.rest.call("POST", path, {"text": text}, timeout=10, Idempotency_Key=key),
+                self.answers,
+            )
+            assert answer.status_code == 202, f"{answer.status_code} {answer.text}"
+            self.history.intends(answer.json()["id"], conversation)
+            tick.wait(0.2 + dice.random() * 0.4)
+
+
+def patiently(call, seen: set[int]) -> httpx2.Response:
+    """The first answer that is no refusal for now; a cut line or a closed port is tried again."""
+
+    def once() -> httpx2.Response | None:
+        with contextlib.suppress(httpx2.HTTPError):
+            answer = call()
+            seen.add(answer.status_code)
+            if answer.status_code not in (429, 503, 409):
+                return answer
+            assert answer.headers.get("retry-after"), f"{answer.status_code} without Retry-After"
+        return None
+
+    return until(once, "somebody is heard", 90, every=0.1)
+
+
+def crash_many_times(own: tuple[Serve, Rest, Provider], seed: int, times: int, mostly: float) -> None:
+    """Load, ``times`` kills at moments drawn by ``seed``, then both ledgers."""
+    serve, rest, provider = own
+    dice = random.Random(seed)
+    mischief = random.Random(seed + 1)
+    provider.choose = lambda body, nth: mischief.choice(MISCHIEF) if nth == 0 else OK
+    account = rest.account(provider)
+    history = History(rest, provider)
+    load = Load(history, account, seed)
+    load.begin([account.talk() for _ in range(6)])
+    for number in range(times):
+        if number == int(times * 0.6):
+            load.writing.clear()  # what the last replies came to is known a minute after their call
+        if number % 3 == 0:  # one in three under full load, the others wherever they hit its start
+            until(lambda: _alive(serve), "it serves again", 60)
+        threading.Event().wait(dice.uniform(0.0, mostly))
+        serve.kill()
+        serve.start(wait=False)
+    serve.answers()
+    load.end()
+    until(lambda: rest.get("/coverage")["waiting_deliveries"] == 0, "intake rests", 60)
+    until(lambda: _whole(history, account), "every message stands in the inbox", 60, every=1)
+    pending = list(history.replies)
+
+    def settled() -> bool:
+        pending[:] = [reply for reply in pending if rest.reply_of(reply)["state"] != "sent"]
+        return not pending
+
+    until(settled, "every reply is sent", 150, every=1)
+    history.check(account)
+    assert len(history.accepted) > times and len(history.replies) >= min(times, 10) / 2, "there was load"
+
+
+def _whole(history: History, account: WebhookAccount) -> bool:
+    shown = {mention["native_id"] for mentions in history.shown(account).values() for mention in mentions}
+    return set(history.accepted) <= shown
+
+
+def test_killed_at_twenty_moments_nothing_is_lost_and_nothing_is_sent_twice(own: tuple[Serve, Rest, Provider]) -> None:
+    seed = int(os.environ.get("FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
+    sys.stderr.write(f"FAULT_SEED={seed}\n")
+    crash_many_times(own, seed, 20, 4.0)
+
+
+@pytest.mark.soak
+def test_killed_at_a_thousand_moments(own: tuple[Serve, Rest, Provider]) -> None:
+    seed = int(os.environ.get("FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
+    sys.stderr.write(f"FAULT_SEED={seed}\n")
+    for part in range(20):
+        crash_many_times(own, seed + part, 50, 6.0)
+
+
+def test_postgresql_dies_under_serve_and_is_started_again(own: tuple[Serve, Rest, Provider]) -> None:
+    serve, rest, provider = own
+    provider.choose = lambda body, nth: OK
+    account = rest.account(provider)
+    conversation = account.talk()
+    page = signed_in(serve.url, rest.email)
+    assert page.get("/inbox").status_code == 200
+    first = postmaster(serve.data)
+    assert first is not None
+    history = History(rest, provider)
+    os.kill(first, signal.SIGKILL)
+    refused: list[httpx2.Response] = []
+    pages: list[httpx2.Response] = []
+
+    def heard() -> bool:
+        one = message(f"n-{uuid4().hex}", "Are you there?", "patient")
+        answer = account.deliver(one)
+        if answer.status_code == 202:
+            history.took(one["native_id"], "patient")
+            return True
+        refused.append(answer)
+        pages.append(page.get("/inbox"))
+        return False
+
+    until(heard, "a delivery is stored again", 40)
+    assert refused and {answer.status_code for answer in refused} == {503}, "what cannot be stored is refused, to be delivered again"
+    assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
+    away = [answer for answer in pages if answer.status_code != 200]
+    assert all(answer.status_code == 503 and "<html" in answer.text and "Traceback" not in answer.text for answer in away), [
+        a.status_code for a in away
+    ]
+    serve.answers()
+    assert postmaster(serve.data) not in (None, first)
+    until(lambda: page.get("/inbox").status_code == 200, "the page is back")
+    # jobs, realtime and sending came back too
+    account.conversation_of("patient")
+    reply = account.reply(conversation, "We are back.")
+    until(lambda: rest.reply_of(reply)["state"] == "sent", "a reply is sent", 60)
+    history.intends(reply, conversation)
+    until(lambda: rest.get("/coverage")["waiting_deliveries"] == 0, "intake rests")
+    history.check(account)
+
+
+def test_a_damaged_mention_store_leaves_the_inbox_at_work_and_is_rebuilt(own: tuple[Serve, Rest, Provider]) -> None:
+    serve, rest, provider = own
+    provider.choose = lambda body, nth: OK
+    account = rest.account(provider)
+    before, during = f"before{uuid4().hex[:8]}", f"during{uuid4().hex[:8]}"
+    account.say(before, "early")
+    until(lambda: rest.post("/mentions/search", {"query": before}, 200)["count"] == 1, "the store has it")
+    assert serve.stop() == 0
+    for segment in (serve.data / "mentions").glob("*"):
+        if segment.is_file() and segment.name not in ("writer.lock",):
+            segment.write_bytes(b"\x00damaged\xff" * 40)
+    serve.start(wait=False)
+    until(lambda: _alive(serve), "it serves all the same", 60)
+    account.say(during, "late")
+    conversation = account.conversation_of("late")
+    assert rest.get(f"/conversations/{conversation['id']}")["mentions"][0]["text"] == during
+    reply = account.reply(conversation["id"], "We heard you.")
+    until(lambda: rest.reply_of(reply)["state"] == "sent", "it is answered")
+    page = signed_in(serve.url, rest.email)
+    assert page.get("/inbox").status_code == 200
+    explorer = page.get("/explorer")
+    assert explorer.status_code == 503 and "<html" in explorer.text and "Traceback" not in explorer.text
+    assert "reindex" in rest.call("POST", "/mentions/search", {"query": before}).json()["detail"]
+    assert serve.stop() == 0
+    serve.cxm("reindex")
+    serve.start()
+    for word in (before, during):
+        until(lambda word=word: rest.post("/mentions/search", {"query": word}, 200)["count"] == 1, "both are found again", 30)
+
+
+def test_a_mention_store_that_is_gone_for_a_while_catches_up(own: tuple[Serve, Rest, Provider]) -> None:
+    serve, rest, provider = own
+    account = rest.account(provider)
+    word = f"gone{uuid4().hex[:8]}"
+    assert serve.stop() == 0
+    store, aside = serve.data / "mentions", serve.data / "mentions.aside"
+    store.rename(aside)
+    store.write_text("no folder at all")
+    serve.start(wait=False)
+    until(lambda: _alive(serve), "it serves all the same", 60)
+    account.say(word, "meanwhile")
+    account.conversation_of("meanwhile")
+    store.unlink()
+    aside.rename(store)
+    until(
+        lambda: rest.call("POST", "/mentions/search", {"query": word}).json().get("count") == 1,
+        "the store catches up without a restart",
+        40,
+    )
+
+
+def _alive(serve: Serve) -> bool:
+    with contextlib.suppress(httpx2.HTTPError):
+        return httpx2.get(f"{serve.url}/healthz", timeout=5).status_code == 200
+    return False
+
+
+def test_sigterm_under_load_ends_in_time_and_loses_nothing(own: tuple[Serve, Rest, Provider]) -> None:
+    serve, rest, provider = own
+    provider.choose = lambda body, nth: Behaviour(delay=1.0)
+    account = rest.account(provider)
+    history = History(rest, provider)
+    load = Load(history, account, 7)
+    load.begin([account.talk() for _ in range(3)])
+    until(lambda: len(history.replies) > 3 and len(history.accepted) > 10, "there is load")
+    with (
+        contextlib.closing(signed_in(serve.url, rest.email)) as page,
+        page.stream("GET", "/live", timeout=60),
+    ):  # an open page must not hold it
+        began = time.monotonic()
+        assert serve.stop(35) == 0
+        took = time.monotonic() - began
+    assert took < 30, f"drained in {took:.1f} s"
+    assert postmaster(serve.data) is None, "PostgreSQL was stopped too"
+    provider.choose = lambda body, nth: OK
+    serve.start(wait=False)
+    load.writing.clear()
+    serve.answers()
+    load.end()
+    until(lambda: rest.get("/coverage")["waiting_deliveries"] == 0, "intake rests")
+    until(lambda: _whole(history, account), "every message stands in the inbox", 60, every=1)
+    until(lambda: all(rest.reply_of(reply)["state"] == "sent" for reply in history.replies), "every reply is sent", 90, every=1)
+    history.check(account)
+    assert "Traceback" not in serve.said()
+
+
+def test_what_was_killed_leaves_nothing_behind(own: tuple[Serve, Rest, Provider]) -> None:
+    serve = own[0]
+    assert serve.stop() == 0
+    assert '"whole": true' in serve.cxm("audit", "verify", "--json").stdout
+    assert serve.cxm("doctor").returncode == 0
+    assert postmaster(serve.data) is None
+    assert not list(serve.data.glob("*rebuild*"))
