@@ -18,7 +18,13 @@ from cxm.platform.paging import Page, page
 
 
 def listed(
-    organization: UUID, *, units: frozenset[UUID] | None = None, channel: str | None, account: UUID | None, cursor: str | None, limit: int | None
+    organization: UUID,
+    *,
+    units: frozenset[UUID] | None = None,
+    channel: str | None,
+    account: UUID | None,
+    cursor: str | None,
+    limit: int | None,
 ) -> Page[QuarantinedItem]:
     """Newest first; only what still waits for a fix. ``units``: only of accounts of these (None: all, imports too)."""
     rows = within(organization, units).filter(state="quarantined")

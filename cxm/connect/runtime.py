@@ -30,6 +30,8 @@ from cxm.platform import egress, realtime
 T = TypeVar("T")
 #: How long an account stays ours without a sign of life: a killed process gives it up by saying nothing.
 LEASE = timedelta(seconds=30)
+#: After so long without a good look a gap is noted, even where nothing said that anything was wrong.
+HEARTBEAT = timedelta(minutes=10)
 #: Seconds between those signs; and after how many a poll, or the silence of a stream, is given up.
 _RENEW, _POLL_LIMIT, _SILENCE = 5, 170, 90
 _log = structlog.get_logger(__name__)
@@ -277,7 +279,7 @@ def note_well(account: UUID, next_look: datetime | None) -> None:
 
 def _note_silence(row: Account) -> None:
     """The heartbeat: whoever was last heard long ago was not listened to in between, for instance because nothing ran."""
-    if row.last_ok_at is None or now() - row.last_ok_at < SILENCE:
+    if row.last_ok_at is None or now() - row.last_ok_at < HEARTBEAT:
         return
     open_gap = Gap.objects.for_organization(row.organization_id).filter(account_id=row.id, ended_at=None)
     if not open_gap.exists():
