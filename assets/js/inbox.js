@@ -172,6 +172,9 @@ document.addEventListener("htmx:error", (event) => goes(event)?.classList.remove
 // --- menus ------------------------------------------------------------------------------------------------------------
 
 const GAP = 6;
+// A sheet of our own, not a style attribute: htmx carries attributes over to new content, which the content policy refuses.
+const places = new CSSStyleSheet();
+document.adoptedStyleSheets.push(places);
 
 function place(menu, opener) {
   const at = opener.getBoundingClientRect();
@@ -179,8 +182,8 @@ function place(menu, opener) {
   const left = Math.min(Math.max(document.dir === "rtl" ? at.right - wide : at.left, GAP), innerWidth - wide - GAP);
   const under = at.bottom + GAP;
   const fits = under + menu.offsetHeight <= innerHeight - GAP;
-  menu.style.left = `${left}px`;
-  menu.style.top = `${fits ? under : Math.max(GAP, innerHeight - menu.offsetHeight - GAP)}px`;
+  const top = fits ? under : Math.max(GAP, innerHeight - menu.offsetHeight - GAP);
+  places.replaceSync(`#${CSS.escape(menu.id)} { left: ${left}px; top: ${top}px; }`);
 }
 
 document.addEventListener("toggle", (event) => {

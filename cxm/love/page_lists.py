@@ -19,7 +19,7 @@ from cxm.love import page_words as words
 from cxm.love.contracts import KINDS, STATES, ConversationView, Counts, InboxFilter
 from cxm.love.selectors import inbox, shapes
 
-PAGE = 50
+PAGE = 30
 #: Rows that stay in place while somebody reads; more than that nobody has scrolled through by hand.
 HELD = 300
 _TEXT = 240

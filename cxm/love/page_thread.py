@@ -90,7 +90,6 @@ def _mention(item: MentionItem, view: ConversationView, replies: Mapping[UUID, R
         "mention": str(item.id),
         "side": "ours" if item.ours else "theirs",
         "who": who,
-        "channel": words.channel(str(mention.get("channel") or view.channel)),
         "text": text[:_SHOWN],
         "cut": len(text) > _SHOWN,
         "title": _title(mention, view),

@@ -182,6 +182,11 @@ def signed_in(chromium: Any, site: Site) -> list[Any]:
     return cookies
 
 
+def _is_fault(message: Any) -> bool:
+    """An error of a page's own. A refusal is an answer; what the network dropped shows by what is missing."""
+    return message.type == "error" and "status of 4" not in message.text and "net::ERR" not in message.text
+
+
 @pytest.fixture
 def open_page(chromium: Any, site: Site, signed_in: list[Any]) -> Iterator[Any]:
     """``open_page(path="/inbox", width=1440, ...)``: a page of the signed-in owner; errors in its console fail the test."""
@@ -194,10 +199,7 @@ def open_page(chromium: Any, site: Site, signed_in: list[Any]) -> Iterator[Any]:
         context.add_cookies(signed_in)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on(
-            "console",
-            lambda message: faults.append(message.text) if message.type == "error" and "status of 4" not in message.text else None,
-        )
+        page.on("console", lambda message: faults.append(message.text) if _is_fault(message) else None)
         contexts.append(context)
         page.goto(path)
         return page
