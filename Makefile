@@ -5,7 +5,7 @@ BIN := .venv/bin
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-test run test check bench soak screenshots lock clean
+.PHONY: help install install-test run test check docs bench soak screenshots lock clean
 
 help: ## List what one can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,7 +27,10 @@ check: install-test ## Format, lint, types, import contracts, template lint, hou
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/python tools/house_rules.py
-	@$(BIN)/djlint cxm --lint --quiet --configuration .djlintrc
+	@$(BIN)/python tools/generate_docs.py --check
+
+docs: install ## Write the generated references anew
+	@$(BIN)/python tools/generate_docs.py
 
 bench: install-test ## The figures of docs/benchmarks.md, measured on this machine
 	@$(BIN)/python -m bench

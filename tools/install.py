@@ -106,7 +106,7 @@ def chromium() -> None:
 
 def main() -> None:
     """Everything, in order."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file must be able to say so
         sys.exit("install: Python 3.11 or newer is needed; this is " + sys.version.split()[0])
     environment()
     packages("run")

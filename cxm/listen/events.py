@@ -39,7 +39,7 @@ class MentionsChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MentionsDeleted(Event):
-    """Mentions that were taken back; their words are gone everywhere."""
+    """Mentions that were taken back; their words are gone from the store and the inbox (the log and the raw mailbox keep them, ADR 0003)."""
 
     name: ClassVar[str] = "listen.mentions_deleted"
     permission: ClassVar[str] = "mentions:read"

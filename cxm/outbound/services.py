@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -142,12 +144,22 @@ def _check(actor: Actor, new: NewIntent) -> None:
     if rules.window_hours and new.last_heard_at and now() - new.last_heard_at > timedelta(hours=rules.window_hours):
         faults.append(FieldError("text", f"This platform takes answers only within {rules.window_hours} h of their last message."))
     for index, entry in enumerate(new.media):
-        if entry.get("url"):
-            egress.check_url(str(entry["url"]), path=f"media.{index}.url")
+        faults += _media_faults(index, entry)
     if faults:
         raise Invalid(
             "reply_invalid", " ".join(fault.text for fault in faults), "Mend it and send again; nothing was sent.", errors=tuple(faults)
         )
+
+
+def _media_faults(index: int, entry: Mapping[str, Any]) -> list[FieldError]:
+    """What is wrong with one file; what would silently not be sent is refused. Raises Invalid for an address the guard refuses."""
+    if not isinstance(entry.get("url"), str) or not entry["url"]:
+        return [FieldError(f"media.{index}", "There is no such upload; give a “url”.")]
+    egress.check_url(entry["url"], path=f"media.{index}.url")
+    wrong = [
+        key for key, value in entry.items() if key not in ("url", "alt", "kind", "name") or not (value is None or isinstance(value, str))
+    ]
+    return [FieldError(f"media.{index}", "A file has “url”, “alt”, “kind” and “name”, all of them texts.")] if wrong else []
 
 
 def _length(text: str, counted: str) -> int:

@@ -167,13 +167,15 @@ def check_host(host: str, port: object, *, path: str = "host") -> None:
 
 
 def _check_form(scheme: str, host: str, port: int | None, *, userinfo: bool) -> None:
-    if not host:
-        raise ValueError("It names no host. Write it like https://example.com/path.")
+    if not host or len(host) > 253:
+        raise ValueError("It names no host, or one longer than names can be. Write it like https://example.com/path.")
     pair = (_plain_host(host), port or (443 if scheme == "https" else 80))
     if scheme not in ("https", "http"):
         raise ValueError(f"“{scheme or 'no'}” scheme; only https is used.")
     if scheme == "http" and pair not in allowed_pairs():
         raise ValueError("Plain http is not used; write https.")
+    if "%" in host:
+        raise ValueError("An address with a zone leads into the local network.")
     if userinfo:
         raise ValueError("A user name or password in the address is not used.")
     if scheme == "https" and pair[1] not in WEB_PORTS and pair not in allowed_pairs():

@@ -70,13 +70,16 @@ class TantivyStore:
         self._writer: tantivy.IndexWriter | None = None
         self._pending: dict[str, _Held] = {}
         self._schema = schema()
-        if writable:
-            path.mkdir(parents=True, exist_ok=True)
-            self._held = _take_lock(path)
         try:
+            if writable:
+                path.mkdir(parents=True, exist_ok=True)
+                self._held = _take_lock(path)
             self._index = self._open(writable)
             self.refresh()
             self._engine(lambda: self._searcher().search(Engine.all_query(), 1, order_by_field="published"))
+        except OSError as error:  # the folder is none, is closed to us, or its disk is full
+            self._let_go()
+            raise _damaged(path, error) from error
         except BaseException:
             self._let_go()
             raise
