@@ -57,6 +57,7 @@ def test_what_is_not_authentic_is_refused_and_nothing_of_it_is_kept(rest: Rest, 
         "one of several may match"
     )
     until(lambda: rest.get("/coverage")["waiting_deliveries"] == 0, "intake rests")
+    until(account.conversations, "the one good delivery is heard")
     assert len(account.conversations()) == 1
 
 

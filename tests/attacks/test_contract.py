@@ -1,0 +1,50 @@
+"""The API keeps to its document: generated calls over every operation end without a 5xx and answer as described."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+
+from tests.attacks.conftest import House
+
+CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
+#: What would end the attack itself.
+SPARED = {("DELETE", "/api/v1/tokens/{token}"), ("POST", "/api/v1/mentions/import")}
+
+
+def test_generated_calls_meet_the_document(ours: House, document: dict[str, Any]) -> None:
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.update(base_url=ours.rest.url)
+    faults: dict[str, str] = {}
+    looked = 0
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        if (operation.method.upper(), operation.path) in SPARED:
+            continue
+        looked += 1
+        label = f"{operation.method.upper()} {operation.path}"
+
+        @settings(max_examples=6, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        def attack(case: Any) -> None:
+            case.path_parameters = {name: ours.ids.get(name, value) for name, value in (case.path_parameters or {}).items()}
+            case.call_and_validate(headers={"Authorization": f"Bearer {ours.rest.token}"}, checks=CHECKS, timeout=20)
+
+        try:
+            operation.as_strategy().example  # noqa: B018 - the strategy can be built
+            _run(operation, attack)
+        except Exception as error:
+            faults[label] = str(error)[:600]
+    assert looked > 60
+    if faults:
+        pytest.fail("\n\n".join(f"{label}: {text}" for label, text in faults.items()))
+
+
+def _run(operation: Any, attack: Any) -> None:
+    from hypothesis import given
+
+    given(case=operation.as_strategy())(attack)()
