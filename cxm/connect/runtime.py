@@ -249,8 +249,15 @@ def keep(account: UUID, found: Polled, kind: str) -> None:
         row = Account.everywhere.select_for_update().get(pk=account)  # everywhere: the runtime holds its lease
         mailbox.store(row, found.deliveries, kind)
         row.cursor = dict(found.cursor)
-        row.next_look_at = row.leased_until = now() + LEASE
+        _hold(row)
         row.save(update_fields=["cursor", "next_look_at", "leased_until"])
+
+
+def _hold(row: Account) -> None:
+    """Renew the lease. One that is due was changed a moment ago: it stays due, so that it is looked at anew with what was changed."""
+    row.leased_until = now() + LEASE
+    if row.next_look_at is None or row.next_look_at > now():
+        row.next_look_at = row.leased_until
 
 
 def still_active(account: UUID) -> bool:
@@ -266,7 +273,10 @@ def note_well(account: UUID, next_look: datetime | None) -> None:
         row.last_ok_at, row.failures, row.health, row.mend = now(), 0, "", ""
         if row.state == "broken":
             row.state = "active"
-        row.next_look_at, row.leased_until = (next_look, None) if next_look else (now() + LEASE,) * 2
+        if next_look is None:
+            _hold(row)
+        else:
+            row.next_look_at, row.leased_until = next_look, None
         row.save(update_fields=["last_ok_at", "failures", "health", "mend", "state", "next_look_at", "leased_until"])
         ended = (
             Gap.objects.for_organization(row.organization_id)

@@ -71,6 +71,8 @@ def test_a_sign_of_life_does_not_hide_a_change(owner: Actor, account: UUID) -> N
     runtime.claim_due()
     connect.change(owner, account, credentials={"username": "care", "password": "new"})
     assert runtime.renew([account]) == {account}
+    runtime.keep(account, Polled((), {"uid": 1}), "stream")
+    runtime.note_well(account, None)
     assert claimed() == [account], "it is looked at anew, with the new password"
 
 
