@@ -21,6 +21,11 @@ function show({ text, word: name, kind = "info", undo, seconds }) {
     button.addEventListener("htmx:finally:request", () => toast.remove());
   } else button.remove();
   toast.querySelector("[data-dismiss]").addEventListener("click", () => toast.remove());
+  // The key undoes what was done last; what came before has its button.
+  if (undo) for (const older of region.querySelectorAll("[data-undo][data-key]")) {
+    older.removeAttribute("data-key");
+    older.querySelector("kbd")?.remove();
+  }
   region.append(toast);
   htmx.process(toast);
   // An error stays until it is read.

@@ -14,6 +14,7 @@ from cxm.kernel.actor import Actor
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
 from cxm.love import page_lists as lists
+from cxm.love import page_person
 from cxm.love import page_thread as threads
 from cxm.love import page_words as words
 from cxm.love.contracts import ConversationView
@@ -114,7 +115,7 @@ def conversation_context(
         "may_read_mentions": actor.may("mentions:read", view.unit),
         "composer": threads.composer(actor, view, organization),
         "draft": detail.draft,
-        "person": threads.person(actor, view),
+        "person": page_person.person(actor, view),
         "wanted": wanted,
         "query": query,
         "list_url": wanted.address(),

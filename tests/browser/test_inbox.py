@@ -182,7 +182,6 @@ def test_three_conversations_by_keyboard_alone(open_page: Any, site: Site, provi
         site.deliver(f"Hello from {name}", name=name)
         expect(row(page, f"Hello from {name}")).to_be_visible()
     keys = page.keyboard
-    page.on("request", lambda r: print("REQ", r.method, r.url[-80:], r.post_data) if "/inbox" in r.url else None)
     heading = page.locator(".pane-main h1")
     keys.press("j")
     expect(page.locator("#inbox-list [data-row]").first.locator("[data-open]")).to_be_focused()
