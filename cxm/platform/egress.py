@@ -240,9 +240,12 @@ class GuardedHttp:
         """One request, its answer read whole (at most 10 MB, 60 s). Each redirect is judged like the first address."""
         for _ in range(6):
             _check_request(url)
-            request = self._client.build_request(
-                method, url, headers=dict(headers or {}), content=content, json=json, params=params, timeout=timeout
-            )
+            try:
+                request = self._client.build_request(
+                    method, url, headers=dict(headers or {}), content=content, json=json, params=params, timeout=timeout
+                )
+            except (httpx2.InvalidURL, UnicodeError) as error:
+                raise Forbidden("The address cannot be read as one.", "Check its spelling.") from error
             response = await self._send(request)
             if not (follow_redirects and response.is_redirect and method in ("GET", "HEAD")):
                 return response
