@@ -54,9 +54,9 @@ def completed(document: Any) -> Any:
 
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
-    wanted = {"401", "403", "422", "429", "503"}
+    wanted = {"400", "401", "403", "422", "429", "503"}
     if method != "get":
-        wanted |= {"400", "409"}
+        wanted |= {"404", "409"}  # ids stand in bodies too
     if "{" in path:
         wanted.add("404")
     for status in sorted(wanted):

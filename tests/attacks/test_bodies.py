@@ -7,12 +7,11 @@ import re
 from typing import Any
 from uuid import uuid4
 
-import httpx2
 import pytest
 
 from tests.attacks.conftest import House
 from tests.attacks.test_isolation import BODIES, filled
-from tests.kit.serving import Rest
+from tests.kit.serving import CLIENT, Rest
 
 MORE = {
     "role": "owner",
@@ -68,7 +67,7 @@ def test_every_body_survives_what_no_column_holds(ours: House, document: dict[st
         good = filled(body, ours.ids, ours.ids)
         for raw in _spoiled(good, kind):
             headers = {"Authorization": f"Bearer {ours.rest.token}", "Content-Type": "application/json"}
-            answer = httpx2.request(method, f"{ours.rest.url}/api/v1{at(path, ours)}", content=raw, headers=headers, timeout=30)
+            answer = CLIENT.request(method, f"{ours.rest.url}/api/v1{at(path, ours)}", content=raw, headers=headers, timeout=30)
             assert answer.status_code in (400, 404, 409, 422) or (answer.status_code < 300 and kind in ("huge", "types", "empty")), (
                 f"{method} {path} {raw[:80]!r}: {answer.status_code} {answer.text[:300]}"
             )

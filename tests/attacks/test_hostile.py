@@ -62,9 +62,7 @@ def heard(shared: tuple[Serve, Rest, Any]) -> tuple[Rest, str, dict[str, dict[st
     )
     assert answer.status_code == 200 and answer.json()["accepted"] == len(entries), answer.text[:2000]
     said = [
-        message(
-            f"{mark}-m-{name}", text, f"{mark}-{name}", author={"native_id": f"{mark}-{name}", "handle": text[:200], "name": text[:200]}
-        )
+        message(f"{mark}-m-{name}", text) | {"author": {"native_id": f"{mark}-{name}", "handle": text[:200], "name": text[:200]}}
         for name, text in TEXTS.items()
     ]
     assert account.deliver(said).status_code == 202

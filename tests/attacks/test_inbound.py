@@ -13,12 +13,12 @@ import pytest
 
 from tests.attacks.conftest import House
 from tests.kit.deliveries import encoded, mark, message, signed
-from tests.kit.serving import Rest, Serve, WebhookAccount
+from tests.kit.serving import CLIENT, Rest, Serve, WebhookAccount
 from tests.kit.waiting import until
 
 
 def post(url: str, body: bytes, headers: dict[str, str]) -> httpx2.Response:
-    return httpx2.post(url, content=body, headers=headers, timeout=30)
+    return CLIENT.post(url, content=body, headers=headers, timeout=30)
 
 
 def test_what_is_not_authentic_is_refused_and_nothing_of_it_is_kept(rest: Rest, account: WebhookAccount) -> None:
@@ -104,7 +104,7 @@ def test_an_account_that_is_removed_or_has_no_secret_takes_nothing(rest: Rest) -
 
 
 def test_other_methods_and_addresses_tell_nothing(serve: Serve, account: WebhookAccount) -> None:
-    assert httpx2.get(account.url, timeout=20).status_code == 405
+    assert CLIENT.get(account.url, timeout=20).status_code == 405
     for path in (
         "/in/",
         "/in/webhook",
@@ -114,7 +114,7 @@ def test_other_methods_and_addresses_tell_nothing(serve: Serve, account: Webhook
         "/in/webhook/%00",
         "/in/../api/v1/units",
     ):
-        assert httpx2.post(serve.url + path, content=b"{}", timeout=20).status_code in (401, 404), path
+        assert CLIENT.post(serve.url + path, content=b"{}", timeout=20).status_code in (401, 404), path
 
 
 def test_ten_megabytes_and_more_are_refused(account: WebhookAccount) -> None:
@@ -128,7 +128,7 @@ def test_ten_megabytes_and_more_are_refused(account: WebhookAccount) -> None:
             yield b" " * 100_000
 
     with contextlib.suppress(httpx2.WriteError):  # refused while we were still sending
-        assert httpx2.post(account.url, content=endless(), headers=signed(account.secret, b""), timeout=30).status_code == 413
+        assert CLIENT.post(account.url, content=endless(), headers=signed(account.secret, b""), timeout=30).status_code == 413
 
 
 def test_depth_numbers_and_strange_bytes_are_quarantined_and_hurt_nobody(rest: Rest, account: WebhookAccount) -> None:
@@ -189,9 +189,9 @@ def test_slow_senders_hold_nobody_up(serve: Serve, rest: Rest, account: WebhookA
 
 
 def test_metrics_are_for_loopback_and_logs_hold_no_words(serve: Serve, rest: Rest, account: WebhookAccount) -> None:
-    figures = httpx2.get(f"{serve.url}/metrics", timeout=20)
+    figures = CLIENT.get(f"{serve.url}/metrics", timeout=20)
     assert figures.status_code == 200 and 'cxm_deliveries_total{channel="webhook",outcome="not_authentic"}' in figures.text
-    assert httpx2.get(f"{serve.url}/metrics", headers={"X-Forwarded-For": "127.0.0.1"}, timeout=20).status_code == 404
+    assert CLIENT.get(f"{serve.url}/metrics", headers={"X-Forwarded-For": "127.0.0.1"}, timeout=20).status_code == 404
     word, person = f"sesame{uuid4().hex[:8]}", f"private-{uuid4().hex[:8]}@example.org"
     account.say(f"The word is {word}", person)
     conversation = account.conversation_of(person)

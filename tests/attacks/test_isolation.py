@@ -13,7 +13,7 @@ from django.urls import get_resolver
 
 from tests.attacks.conftest import House
 from tests.kit.browser import signed_in
-from tests.kit.serving import Rest, Serve
+from tests.kit.serving import CLIENT, Rest, Serve
 
 #: A body with which each writing call would work on something of one's own, so that only the id can be what is refused.
 BODIES: dict[str, Any] = {
@@ -173,7 +173,7 @@ def test_no_route_answers_without_a_token(serve: Serve, theirs: House, document:
     wanted = operations(document) if authorization is None else operations(document)[::5]
     for method, path in wanted:
         url = f"{serve.url}/api/v1" + filled(path, {**theirs.ids, "name": "webhook", "index": "0"}, {})
-        answer = httpx2.request(method, url, headers=headers, json={} if method in ("POST", "PATCH") else None, timeout=20)
+        answer = CLIENT.request(method, url, headers=headers, json={} if method in ("POST", "PATCH") else None, timeout=20)
         assert answer.status_code == 401, f"{method} {path}: {answer.status_code}"
         assert answer.headers["content-type"].startswith("application/problem+json") and answer.json()["code"]
 
@@ -203,16 +203,16 @@ def test_every_page_leads_to_the_sign_in_first(serve: Serve, theirs: House) -> N
     assert len(closed) > 40
     for route in closed:
         path = address(route, theirs.ids)
-        answer = httpx2.get(serve.url + path, timeout=20)
+        answer = CLIENT.get(serve.url + path, timeout=20)
         if answer.status_code == 405:  # only posts are taken there
-            assert httpx2.post(serve.url + path, timeout=20).status_code in (302, 403), path
+            assert CLIENT.post(serve.url + path, timeout=20).status_code in (302, 403), path
             continue
         assert answer.status_code == 302 and answer.headers["location"].startswith("/sign-in"), f"{path}: {answer.status_code}"
-        fragment = httpx2.get(serve.url + path, headers={"HX-Request": "true"}, timeout=20)
+        fragment = CLIENT.get(serve.url + path, headers={"HX-Request": "true"}, timeout=20)
         assert fragment.status_code == 401 and fragment.headers["hx-redirect"].startswith("/sign-in"), path
-        posted = httpx2.post(serve.url + path, data={"csrfmiddlewaretoken": "x"}, timeout=20)
+        posted = CLIENT.post(serve.url + path, data={"csrfmiddlewaretoken": "x"}, timeout=20)
         assert posted.status_code in (302, 403), f"{path}: {posted.status_code}"
-    assert httpx2.get(f"{serve.url}/live", timeout=20).status_code == 401
+    assert CLIENT.get(f"{serve.url}/live", timeout=20).status_code == 401
 
 
 def test_every_page_treats_a_foreign_id_as_one_that_is_not_there(serve: Serve, ours: House, theirs: House) -> None:

@@ -12,6 +12,8 @@ from uuid import uuid4
 
 import httpx2
 
+_CLIENT = httpx2.Client(verify=False, trust_env=False, limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0))
+
 
 def encoded(body: Any) -> bytes:
     """``body`` as the bytes of a request."""
@@ -38,7 +40,7 @@ def signed(secret: str, body: Any, *, message_id: str | None = None, age: int = 
 def deliver(url: str, secret: str, body: Any, *, message_id: str | None = None, age: int = 0, timeout: float = 20) -> httpx2.Response:
     """One delivery."""
     content = encoded(body)
-    return httpx2.post(url, content=content, headers=signed(secret, content, message_id=message_id, age=age), timeout=timeout)
+    return _CLIENT.post(url, content=content, headers=signed(secret, content, message_id=message_id, age=age), timeout=timeout)
 
 
 def message(native_id: str, text: str = "Where is my order?", author: str = "lena", **more: Any) -> dict[str, Any]:

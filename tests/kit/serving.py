@@ -22,6 +22,8 @@ from tests.kit.deliveries import deliver, message
 from tests.kit.provider import Provider
 from tests.kit.waiting import until
 
+#: One client for all calls: building one each time costs more than the call. No line is kept open, since servers here die.
+CLIENT = httpx2.Client(verify=False, trust_env=False, limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0))
 CXM = Path(sys.executable).parent / "cxm"
 PASSWORD = "a long password 17"
 
@@ -79,7 +81,7 @@ class Serve:
         def ready() -> bool:
             assert self.process is not None and self.process.poll() is None, f"cxm serve ended: {self.said()[-2000:]}"
             with contextlib.suppress(httpx2.HTTPError):
-                return httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200
+                return CLIENT.get(f"{self.url}/readyz", timeout=5).status_code == 200
             return False
 
         until(ready, "cxm serve is ready", seconds)
@@ -114,7 +116,7 @@ class Rest:
     def call(self, method: str, path: str, body: Any = None, *, timeout: float = 30, **headers: str) -> httpx2.Response:
         """One call; whatever is answered."""
         everything = {"Authorization": f"Bearer {self.token}", **{name.replace("_", "-"): value for name, value in headers.items()}}
-        return httpx2.request(method, f"{self.url}/api/v1{path}", json=body, headers=everything, timeout=timeout)
+        return CLIENT.request(method, f"{self.url}/api/v1{path}", json=body, headers=everything, timeout=timeout)
 
     def get(self, path: str, status: int = 200) -> Any:
         """A call that must answer ``status``."""
