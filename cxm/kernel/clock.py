@@ -57,6 +57,14 @@ def parse_instant(text: str) -> datetime:
         raise Invalid("instant_invalid", f"“{text[:60]}” is out of range.", "Use a year between 1 and 9999.") from error
 
 
+def in_utc(moment: datetime) -> datetime:
+    """An aware moment in UTC; one that would fall out of the calendar there is its nearest end."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC) if moment.year < 5000 else datetime.max.replace(tzinfo=UTC)
+
+
 def format_instant(moment: datetime) -> str:
     """``2026-11-21T10:00:00Z``, with microseconds only where there are any."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -15,7 +15,7 @@ from cxm.channels.contracts import STATES
 from cxm.connect import api as connect
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
-from cxm.kernel.clock import format_instant
+from cxm.kernel.clock import format_instant, in_utc
 from cxm.kernel.errors import NotFound, Removed
 from cxm.listen import engine, topics
 from cxm.listen.models import Record
@@ -176,6 +176,7 @@ def _ledger(actor: Actor, after: datetime | None, before: datetime | None) -> Qu
     units = actor.units("mentions:read")
     if units is not None:
         rows = rows.filter(unit_id__in=units)
+    # In UTC: PostgreSQL takes no offsets of 16 hours and more.
     if after:
-        rows = rows.filter(published_at__gte=after)
-    return rows.filter(published_at__lt=before) if before else rows
+        rows = rows.filter(published_at__gte=in_utc(after))
+    return rows.filter(published_at__lt=in_utc(before)) if before else rows

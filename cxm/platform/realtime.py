@@ -38,6 +38,12 @@ class Hub:
 
     def __init__(self) -> None:
         self._streams: dict[UUID, set[asyncio.Queue[str]]] = {}
+        self._ended = False
+
+    def end(self) -> None:
+        """The process stops: every stream ends now, so that open pages do not hold it up; they open theirs again by themselves."""
+        self._ended = True
+        self._everyone("resync")
 
     async def run(self) -> None:
         """Listen until cancelled; after a cut it connects again and tells every page to look anew."""
@@ -59,7 +65,7 @@ class Hub:
         queue: asyncio.Queue[str] = asyncio.Queue(maxsize=200)
         self._streams.setdefault(organization, set()).add(queue)
         try:
-            while True:
+            while not self._ended:
                 try:
                     yield await asyncio.wait_for(queue.get(), timeout=15)
                 except TimeoutError:

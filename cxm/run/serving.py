@@ -211,7 +211,10 @@ def _warm(parts: frozenset[str]) -> None:
 async def _drain(server: Any, tasks: list[asyncio.Task[Any]]) -> None:
     """Requests and jobs under way come to their end, at most 25 s."""
     if server is not None:
+        from cxm.platform.realtime import hub
+
         server.should_exit = True
+        hub.end()
     by_name = {task.get_name(): task for task in tasks}
     for name in ("demo", "realtime", "worker", "postgres"):
         if name in by_name:
