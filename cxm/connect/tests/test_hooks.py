@@ -689,4 +689,4 @@ def test_the_runtime_tells_each_hook_by_itself_and_never_skips_a_transaction_tha
         for runtime in runtimes:
             runtime.stop()
     assert len(receiver.got) == 6  # each once
-    assert set(Webhook.objects.for_organization(house.organization).values_list("leased_until", flat=True)) == {None}
+    assert until(lambda: set(Webhook.objects.for_organization(house.organization).values_list("leased_until", flat=True)) == {None})
