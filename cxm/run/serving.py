@@ -33,6 +33,8 @@ def serve(host: str, port: int, *, demo: bool, parts: frozenset[str], queues: li
     """Start and run until a signal; afterwards everything that was started here is stopped."""
     options = settings()
     observability.configure(options.log_level, options.log_format)
+    # Jobs compute in threads beside the event loop; at the default of 5 ms each request would wait for them again and again.
+    sys.setswitchinterval(0.0005)
     # Until the loop takes over, a signal must still pass through every finally: PostgreSQL would be left running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:

@@ -123,7 +123,7 @@ DATABASES = {
         "HOST": _parameters.pop("host", ""),
         "PORT": _parameters.pop("port", ""),
         "CONN_MAX_AGE": 0,
-        "OPTIONS": {**_parameters, "pool": {"min_size": 2, "max_size": 24, "timeout": 5, "max_idle": 60}},
+        "OPTIONS": {**_parameters, "pool": {"min_size": 2, "max_size": 40, "timeout": 5, "max_idle": 60}},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
