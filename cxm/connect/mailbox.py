@@ -22,7 +22,7 @@ from cxm.connect.events import ItemsQuarantined, ReceiptsHeard
 from cxm.connect.models import Account, Delivery, Quarantined
 from cxm.kernel.clock import format_instant, now
 from cxm.kernel.errors import NotNow
-from cxm.platform import events, observability, realtime
+from cxm.platform import bulk, events, observability, realtime
 
 BATCH = 200
 _log = structlog.get_logger(__name__)
@@ -118,8 +118,8 @@ def settle(account: Account, mapped: Sequence[Mapped]) -> None:
         _quarantine(account, entry)
         receipts += [item for item in entry.items if isinstance(item, Receipt)]
         _count(entry)
-    Delivery.objects.for_organization(account.organization_id).bulk_update(
-        [entry.row for entry in mapped], ["done_at", "accepted", "changed", "duplicate", "deleted", "quarantined", "receipts"]
+    bulk.update(
+        Delivery, [entry.row for entry in mapped], ("done_at", "accepted", "changed", "duplicate", "deleted", "quarantined", "receipts")
     )
     if receipts:
         plain = tuple(

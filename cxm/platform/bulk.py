@@ -32,6 +32,20 @@ def insert(rows: Sequence[Any], model: type[models.Model] | None = None, *, skip
         return {found[0] for found in cursor.fetchall()}
 
 
+def update(model: type[models.Model], rows: Sequence[Any], attributes: Sequence[str]) -> None:
+    """Write ``attributes`` of ``rows`` by primary key, all in one statement."""
+    if not rows:
+        return
+    table, key = model._meta.db_table, model._meta.pk
+    assert key is not None
+    places = [(name, model._meta.get_field(name).column) for name in attributes]
+    changes = ", ".join(f'"{column}" = n."{column}"' for _, column in places)
+    statement = f'update "{table}" t set {changes} from json_populate_recordset(null::"{table}", %s::json) n where t."{key.column}" = n."{key.column}"'  # noqa: S608
+    plain = [{key.column: row.pk, **{column: getattr(row, name) for name, column in places}} for row in rows]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [orjson.dumps(plain, default=_plain).decode()])
+
+
 def _plain(value: Any) -> str:
     if isinstance(value, bytes | memoryview):
         return "\\x" + bytes(value).hex()

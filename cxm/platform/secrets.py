@@ -48,6 +48,7 @@ def seal(text: str) -> str:
     return f"v1.{_fingerprint(master)}.{base64.b64encode(nonce + sealed).decode()}"
 
 
+@functools.lru_cache(maxsize=1024)
 def unseal(sealed: str) -> str:
     """The text that :func:`seal` got; raises :class:`SecretUnreadable` where the key is another or the bytes were changed."""
     try:
