@@ -1,0 +1,60 @@
+"""Nothing serious stands in anybody's way, on any page: axe over all of them, in light and dark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.browser.conftest import PATIENCE, Site
+from tests.kit.waiting import until
+
+playwright = pytest.importorskip("playwright.sync_api")
+expect = playwright.expect
+expect.set_options(timeout=PATIENCE)
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+PAGES = (
+    "/home", "/explorer", "/topics", "/people", "/coverage", "/channels", "/channels/new/email", "/stop", "/settings/organization", "/settings/units", "/settings/members",
+    "/settings/tokens", "/settings/sessions", "/settings/appearance", "/settings/audit", "/settings/webhooks",
+)  # fmt: skip
+
+
+def serious(page: Any) -> list[str]:
+    """What axe calls serious or critical on the page as it stands."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("() => axe.run({resultTypes: ['violations']})")
+    assert len(found["passes"]) > 15, f"axe looked at {page.url}"
+    return [
+        f"{page.url} {one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_on_any_page(open_page: Any, site: Site, scheme: str) -> None:
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed (npm ci)")
+    word = f"axe{uuid4().hex[:8]}"
+    site.deliver(f"Is the {word} readable? I am angry and sad about it.", name="نورة العتيبي")
+    page = open_page(f"/explorer?q={word}", color_scheme=scheme)
+
+    def heard() -> bool:
+        page.goto(f"/explorer?q={word}")
+        return bool(page.locator("article.voice").count() == 1)
+
+    until(heard, "the mention stands in the Explorer", seconds=90, every=0.25)
+    faults = serious(page)
+    page.locator("article.voice [data-open]").click()
+    expect(page.locator("#mention")).to_contain_text(word)
+    faults += serious(page)
+    page.get_by_role("link", name="Their profile").click()
+    page.wait_for_url("**/people/*")
+    faults += serious(page)
+    for path in PAGES:
+        answer = page.goto(path)
+        assert answer is not None and answer.status == 200, f"{path}: {answer and answer.status}"
+        faults += serious(page)
+    assert not faults, "\n".join(faults)
