@@ -231,12 +231,30 @@ class TestStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Unheard:
+    """Something was said from ``began_at`` to ``ended_at`` that we cannot hear, and never will: an encrypted room, a page that is gone.
+
+    It stands in the gap ledger, unfilled. The same ``reason`` again makes the same gap longer.
+    """
+
+    began_at: datetime
+    ended_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Polled:
-    """What a poll found. ``cursor`` is stored only after the deliveries are durable. ``more``: ask again at once."""
+    """What a poll found. ``cursor`` is stored only after the deliveries are durable. ``more``: ask again at once.
+
+    ``next_look``: when looking again is worth while (a feed that has been silent for months); None: after ``limits.poll_seconds``.
+    ``unheard``: what we now know we could not hear.
+    """
 
     deliveries: tuple[RawDelivery, ...]
     cursor: Mapping[str, Any]
     more: bool = False
+    next_look: datetime | None = None
+    unheard: tuple[Unheard, ...] = ()
 
 
 class Response(Protocol):

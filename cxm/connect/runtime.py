@@ -21,7 +21,7 @@ import structlog
 from django.db import close_old_connections, transaction
 
 from cxm.channels import registry
-from cxm.channels.contracts import AuthExpired, ConnectorError, Polled, RateLimited, Session, Unavailable
+from cxm.channels.contracts import AuthExpired, ConnectorError, Polled, RateLimited, Session, Unavailable, Unheard
 from cxm.connect import accounts, hooks_post, mailbox
 from cxm.connect.models import Account, Gap
 from cxm.kernel.clock import now
@@ -32,6 +32,8 @@ T = TypeVar("T")
 LEASE = timedelta(seconds=30)
 #: After so long without a good look a gap is noted, even where nothing said that anything was wrong.
 HEARTBEAT = timedelta(minutes=10)
+#: However silent a source: after so long we look again.
+LONGEST_PAUSE = timedelta(days=1)
 #: Seconds between those signs; and after how many a poll, or the silence of a stream, is given up.
 _RENEW, _POLL_LIMIT, _SILENCE = 5, 170, 90
 _log = structlog.get_logger(__name__)
@@ -178,15 +180,15 @@ class Runtime:
             await _db(lambda: note_fault(row.id, fault))
 
     async def _poll(self, row: Account, poller: Any, session: Session) -> None:
-        cursor = row.cursor
+        cursor, wished = row.cursor, None
         for _ in range(200):  # a page at a time, each durable before the next is asked for
             found: Polled = await asyncio.wait_for(poller.poll(session, cursor), _POLL_LIMIT)
             await _db(lambda found=found: keep(row.id, found, "poll"))
-            cursor = found.cursor
+            cursor, wished = found.cursor, found.next_look
             if not found.more:
                 break
         pause = timedelta(seconds=registry.channel(row.channel).manifest.limits.poll_seconds)
-        await _db(lambda: note_well(row.id, now() + pause))
+        await _db(lambda: note_well(row.id, next_look(wished, pause), row.next_look_at))
 
     async def _drink(self, row: Account, stream: Any) -> None:
         try:
@@ -203,6 +205,12 @@ class Runtime:
             await _db(lambda: note_well(row.id, now()))
         finally:
             await stream.aclose()
+
+
+def next_look(wished: datetime | None, pause: timedelta) -> datetime:
+    """When to poll again: as the connector wishes, no sooner than its channel's pause and no later than in a day."""
+    soonest = now() + pause
+    return soonest if wished is None else min(max(wished, soonest), max(now() + LONGEST_PAUSE, soonest))
 
 
 async def _db(work: Callable[[], T]) -> T:
@@ -251,6 +259,20 @@ def keep(account: UUID, found: Polled, kind: str) -> None:
         row.cursor = dict(found.cursor)
         _hold(row)
         row.save(update_fields=["cursor", "next_look_at", "leased_until"])
+        for told in found.unheard:
+            _note_unheard(row, told)
+
+
+def _note_unheard(row: Account, told: Unheard) -> None:
+    """A gap that nothing will fill: one row for each reason, from the first to the last that was missed."""
+    gaps = Gap.objects.for_organization(row.organization_id)
+    known = gaps.filter(account_id=row.id, reason=told.reason[:500], ended_at__isnull=False, filled_at=None).order_by("-began_at").first()
+    if known is None:
+        Gap.objects.add(row.organization_id, account_id=row.id, began_at=told.began_at, ended_at=told.ended_at, reason=told.reason[:500])
+    elif told.ended_at > known.ended_at or told.began_at < known.began_at:
+        known.began_at, known.ended_at = min(known.began_at, told.began_at), max(known.ended_at, told.ended_at)
+        known.save(update_fields=["began_at", "ended_at"])
+    realtime.tell(row.organization_id, "channels")
 
 
 def _hold(row: Account) -> None:
@@ -265,11 +287,14 @@ def still_active(account: UUID) -> bool:
     return Account.everywhere.filter(pk=account, state="active", removed_at=None).exists()  # everywhere: the runtime holds its lease
 
 
-def note_well(account: UUID, next_look: datetime | None) -> None:
-    """The account was heard well; an open gap ends and, since the cursor stood still, is filled."""
+def note_well(account: UUID, next_look: datetime | None, due: datetime | None = None) -> None:
+    """The account was heard well; an open gap ends and, since the cursor stood still, is filled.
+
+    ``due``: when this look was to be; silence until then was meant.
+    """
     with transaction.atomic():
         row = Account.everywhere.select_for_update().get(pk=account)  # everywhere: the runtime holds its lease
-        _note_silence(row)
+        _note_silence(row, due)
         row.last_ok_at, row.failures, row.health, row.mend = now(), 0, "", ""
         if row.state == "broken":
             row.state = "active"
@@ -287,9 +312,9 @@ def note_well(account: UUID, next_look: datetime | None) -> None:
             realtime.tell(row.organization_id, "channels")
 
 
-def _note_silence(row: Account) -> None:
+def _note_silence(row: Account, due: datetime | None) -> None:
     """The heartbeat: whoever was last heard long ago was not listened to in between, for instance because nothing ran."""
-    if row.last_ok_at is None or now() - row.last_ok_at < HEARTBEAT:
+    if row.last_ok_at is None or now() - max(row.last_ok_at, due or row.last_ok_at) < HEARTBEAT:
         return
     open_gap = Gap.objects.for_organization(row.organization_id).filter(account_id=row.id, ended_at=None)
     if not open_gap.exists():

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from cxm.channels.contracts import AuthExpired, RateLimited
+from cxm.channels.contracts import AuthExpired, Polled, RateLimited, Unheard
 from cxm.connect import runtime, selectors
 from cxm.connect.models import Account
 from cxm.kernel.clock import frozen_at, now
@@ -37,6 +37,36 @@ def test_a_look_in_time_leaves_none():
     with frozen_at(now() + timedelta(minutes=2)):
         runtime.note_well(account.id, now())
     assert gaps(account) == []
+
+
+def test_a_look_that_was_put_off_is_no_gap_and_one_that_was_missed_is():
+    account = an_account()
+    due = now() + timedelta(hours=12)
+    with frozen_at(due + timedelta(minutes=1)):
+        runtime.note_well(account.id, now(), due)
+    assert gaps(account) == []
+    with frozen_at(due + timedelta(hours=3)):
+        runtime.note_well(account.id, now(), due + timedelta(hours=1))
+    assert len(gaps(account)) == 1
+
+
+def test_a_connector_may_wish_for_a_later_look_but_not_for_never():
+    pause, moment = timedelta(minutes=1), now()
+    with frozen_at(moment):
+        assert runtime.next_look(None, pause) == moment + pause
+        assert runtime.next_look(moment, pause) == moment + pause
+        assert runtime.next_look(moment + timedelta(hours=5), pause) == moment + timedelta(hours=5)
+        assert runtime.next_look(moment + timedelta(days=400), pause) == moment + runtime.LONGEST_PAUSE
+
+
+def test_what_cannot_be_heard_is_one_gap_that_nothing_fills():
+    account, moment = an_account(), now()
+    for minutes in (0, 5, 2):
+        told = Unheard(moment + timedelta(minutes=minutes), moment + timedelta(minutes=minutes), "The room “Help” is encrypted.")
+        runtime.keep(account.id, Polled((), {}, unheard=(told,)), "stream")
+    runtime.note_well(account.id, now())
+    (gap,) = gaps(account)
+    assert (gap["began_at"], gap["ended_at"], gap["filled_at"]) == (moment, moment + timedelta(minutes=5), None)
 
 
 def test_a_fault_opens_one_gap_and_the_next_good_look_closes_it():
