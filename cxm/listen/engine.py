@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from cxm.listen.store.memory import MemoryStore
 from cxm.listen.store.port import MentionStore
 from cxm.platform.config import settings
 
 _lock = threading.Lock()
 _store: MentionStore | None = None
 _writes = False
+_anew = False
 
 
 def folder() -> Path:
@@ -31,6 +33,13 @@ def store() -> MentionStore:
     return found
 
 
+def made_anew() -> bool:
+    """Whether :func:`writer` had to make the folder, so that everything heard has to be written again; said once."""
+    global _anew
+    found, _anew = _anew, False
+    return found
+
+
 def close() -> None:
     """Commit and let go."""
     global _store, _writes
@@ -41,12 +50,15 @@ def close() -> None:
 
 
 def _open(*, writes: bool) -> MentionStore:
-    global _store, _writes
+    global _store, _writes, _anew
     with _lock:
         if _store is None or (writes and not _writes):
+            if not folder().exists():
+                if not writes:
+                    return MemoryStore()  # nothing was written yet
+                _anew = True
             from cxm.listen.store.tantivy_store import TantivyStore
 
-            writes = writes or not folder().exists()  # nothing to read yet: make it
             fresh = TantivyStore(folder(), writable=writes)
             if _store is not None:
                 _store.close()

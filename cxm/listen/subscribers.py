@@ -24,9 +24,12 @@ STORE = "listen.store"
 def keep_store(found: Sequence[MentionsHeard | MentionsChanged | MentionsDeleted]) -> None:
     """Tell the store, in commit order, with one commit for many events.
 
-    Idempotent by id and version; where the store is away the same events come again and it catches up.
+    Idempotent by id and version; where the store is away the same events come again and it catches up. Where its folder was gone it
+    is written anew from the first event on.
     """
     store = engine.writer()
+    if engine.made_anew():
+        raise events.StartOver
     for event in found:
         apply(store, event)
     store.commit()

@@ -56,6 +56,11 @@ def allow_for_this_process(host: str, port: int) -> None:
     _OWN.add((_plain_host(host), port))
 
 
+def allowed_for_this_process() -> list[tuple[str, int]]:
+    """What :func:`allow_for_this_process` was told: for a process that works for this one."""
+    return sorted(_OWN)
+
+
 def is_public(address: str) -> bool:
     """Whether a numeric address is an ordinary one of the internet."""
     parsed = ipaddress.ip_address(address.partition("%")[0])

@@ -53,6 +53,15 @@ class _Recent:
         with self._lock:
             return list(self._events)
 
+    def clear(self) -> None:
+        with self._lock:
+            self._events.clear()
+            self._size = 0
+
+
+class StartOver(Exception):
+    """Raised by a follower that has lost what it keeps: it is given every event again, from the first."""
+
 
 E = TypeVar("E", bound=Event)
 Handler = Callable[[Any], None]
@@ -105,7 +114,8 @@ def on(*classes: type[E], when: Condition | None = None) -> Callable[[Callable[[
 def follow(name: str, *classes: type[Event]) -> Callable[[Callable[[Sequence[Any]], None]], Callable[[Sequence[Any]], None]]:
     """Register a follower under a stable ``name``: it gets lists of events in commit order and must be idempotent.
 
-    Where it raises NotNow it is given the same events again five seconds later, for as long as it takes.
+    Where it raises NotNow it is given the same events again five seconds later, for as long as it takes; where it raises
+    :class:`StartOver`, everything from the first event on.
     """
 
     def register(function: Callable[[Sequence[Any]], None]) -> Callable[[Sequence[Any]], None]:
@@ -202,6 +212,25 @@ def follow_on(follower: str) -> None:
 
 def follow_batch(follower: str) -> int:
     """One batch of events for ``follower``, its cursor moved in the same transaction; how many there were."""
+    try:
+        return _follow_batch(follower)
+    except StartOver:
+        start_over(follower)
+        return 1
+
+
+def start_over(follower: str) -> None:
+    """Give ``follower`` every event again."""
+    EventCursor.objects.filter(follower=follower).update(transaction=0, event=0)
+    wake(follower)
+
+
+def forget_recent() -> None:
+    """After the database was away: an id that was given and never committed may be given again, to another event."""
+    _RECENT.clear()
+
+
+def _follow_batch(follower: str) -> int:
     function, names = _FOLLOWERS[follower]
     recent = {identifier: event for identifier in _RECENT.ids() if (event := _RECENT.get(identifier)) is not None}
     with transaction.atomic():

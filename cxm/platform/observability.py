@@ -21,7 +21,7 @@ job_failures = Counter("cxm_job_failures_total", "Jobs that failed, by name.", [
 intake_seconds = Histogram(
     "cxm_intake_seconds", "Seconds from a delivery's last byte to its answer.", buckets=(0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5)
 )
-pages_open = Gauge("cxm_pages_open", "Pages that listen for news.")
+pages_open = Gauge("cxm_pages_open", "Pages that listen for news.", multiprocess_mode="livesum")
 
 
 def _without_private(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:

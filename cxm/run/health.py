@@ -6,12 +6,13 @@ import ipaddress
 
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from cxm.kernel.errors import NotFound
 from cxm.platform import observability
 from cxm.platform.config import settings
 from cxm.platform.realtime import hub
+from cxm.run import figures
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -33,7 +34,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not settings().metrics_public and (forwarded or not address or not ipaddress.ip_address(address).is_loopback):
         raise NotFound("page")
     observability.pages_open.set(hub.open_streams)
-    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(figures.text(), content_type=CONTENT_TYPE_LATEST)
 
 
 def _database() -> str:

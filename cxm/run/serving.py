@@ -1,4 +1,8 @@
-"""One process that serves: web, jobs, streams and the embedded engines, started in order and stopped in reverse."""
+"""What serves: web, jobs, streams and the embedded engines, started in order and stopped in reverse.
+
+``cxm serve`` answers in this process and works in one beside it (:mod:`cxm.run.beside`); ``web``, ``worker`` and ``streams`` are the
+same parts apart.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +12,21 @@ import fcntl
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import IO, Any
 
 import structlog
 
 from cxm.kernel.errors import CxmError
-from cxm.platform import observability
+from cxm.platform import egress, observability
 from cxm.platform.config import NotConfigured, master_keys, settings
 from cxm.platform.postgres import EmbeddedPostgres, engine
+from cxm.run.beside import Beside, say_ready
 
 DRAIN_SECONDS = 25
+LOCK_SECONDS = 5
 WHOLE = frozenset({"web", "worker", "streams"})
 _log = structlog.get_logger(__name__)
 
@@ -31,10 +39,7 @@ class CannotServe(CxmError):
 
 def serve(host: str, port: int, *, demo: bool, parts: frozenset[str], queues: list[str] | None = None) -> None:
     """Start and run until a signal; afterwards everything that was started here is stopped."""
-    options = settings()
-    observability.configure(options.log_level, options.log_format)
-    # Jobs compute in threads beside the event loop; at the default of 5 ms each request would wait for them again and again.
-    sys.setswitchinterval(0.0005)
+    _prepare()
     # Until the loop takes over, a signal must still pass through every finally: PostgreSQL would be left running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
@@ -44,7 +49,7 @@ def serve(host: str, port: int, *, demo: bool, parts: frozenset[str], queues: li
             error.code, error.text, "Run “cxm setup --organization NAME --email ADDRESS --password-stdin” first, or “cxm serve --demo”."
         ) from error
     listening = _bind(host, port) if "web" in parts else None
-    with _own(exclusive=parts == WHOLE), engine() as postgres:
+    with _own(exclusive=parts == WHOLE) as lock, _beside(lock) as beside, engine() as postgres:
         import django
 
         django.setup()
@@ -52,10 +57,55 @@ def serve(host: str, port: int, *, demo: bool, parts: frozenset[str], queues: li
 
         kit.migrate()
         signed_in = _demo() if demo else None
+        if beside is not None:
+            beside.go(egress.allowed_for_this_process())
+            parts = frozenset({"web"})
         try:
-            asyncio.run(_run(listening, parts, queues, signed_in, postgres))
+            asyncio.run(_run(Serving(listening, parts, queues, signed_in, postgres, beside)))
         finally:
             _close()
+            if beside is not None:
+                beside.end(DRAIN_SECONDS)
+
+
+def load_beside() -> None:
+    """In the process beside: everything that needs no data."""
+    _prepare()
+    import django
+
+    django.setup()
+    from cxm.understanding import api as understanding
+
+    understanding.warm()
+
+
+def work_beside(allowed: list[tuple[str, int]]) -> None:
+    """In the process beside: jobs and streams until a signal. The engines are up, and nobody else works on this data."""
+    for host, port in allowed:
+        egress.allow_for_this_process(host, port)
+    try:
+        asyncio.run(_run(Serving(None, frozenset({"worker", "streams"}), alone=True)))
+    finally:
+        _close()
+
+
+def _prepare() -> None:
+    observability.configure(settings().log_level, settings().log_format)
+    # Jobs compute in threads beside the event loop; at the default of 5 ms each request would wait for them again and again.
+    sys.setswitchinterval(0.0005)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What one process serves. ``alone``: nobody else works on this data."""
+
+    listening: socket.socket | None
+    parts: frozenset[str]
+    queues: list[str] | None = None
+    signed_in: tuple[str, str] | None = None
+    postgres: EmbeddedPostgres | None = None
+    beside: Beside | None = None
+    alone: bool = False
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -71,70 +121,110 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _own(*, exclusive: bool) -> Iterator[None]:
-    """One serve for each data directory; a web or worker apart needs no lock of its own."""
+def _own(*, exclusive: bool) -> Iterator[int | None]:
+    """One serve for each data directory; a web or worker apart needs no lock of its own. The lock's descriptor."""
     if not exclusive:
-        yield
+        yield None
         return
     path = settings().data / "serve.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock: IO[Any]
     with path.open("a") as lock:
+        _take(lock)
+        yield lock.fileno()
+
+
+def _take(lock: IO[Any]) -> None:
+    # The worker of a serve that was killed holds it until it has noticed.
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            if time.monotonic() < deadline:
+                time.sleep(0.05)
+                continue
             raise CannotServe(
                 "already_serving", f"A cxm serve is running on {settings().data} already.", "Stop it, or choose another --data directory."
             ) from error
-        yield
+        return
+
+
+@contextlib.contextmanager
+def _beside(lock: int | None) -> Iterator[Beside | None]:
+    """The process beside, started now so that it loads meanwhile; ended whatever happens."""
+    if lock is None:
+        yield None
+        return
+    beside = Beside(lock)
+    try:
+        yield beside
+    finally:
+        beside.end(1)
 
 
 def _demo() -> tuple[str, str]:
     from cxm.demo import api as demo
+    from cxm.listen import engine as mentions
 
-    return demo.prepare()
+    try:
+        return demo.prepare()
+    finally:
+        mentions.close()  # the process beside writes it from now on
 
 
-async def _run(
-    listening: socket.socket | None,
-    parts: frozenset[str],
-    queues: list[str] | None,
-    signed_in: tuple[str, str] | None,
-    postgres: EmbeddedPostgres | None,
-) -> None:
+async def _run(what: Serving) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    await asyncio.to_thread(_warm, parts)
     tasks: list[asyncio.Task[Any]] = []
-    if postgres is not None:
-        tasks.append(asyncio.create_task(_keep_up(postgres), name="postgres"))
-    if "worker" in parts:
-        tasks.append(asyncio.create_task(_work(queues, alone=parts == WHOLE), name="worker"))
-    server = _server() if listening is not None else None
-    if server is not None and listening is not None:
-        from cxm.platform.realtime import hub
-
-        tasks.append(asyncio.create_task(hub.run(), name="realtime"))
-        tasks.append(asyncio.create_task(server.serve(sockets=[listening]), name="web"))
-        await _answers(server)
-        _announce(listening, signed_in)
-    if "streams" in parts:
+    server = None
+    if what.postgres is not None:
+        tasks.append(asyncio.create_task(_keep_up(what.postgres), name="postgres"))
+    if what.beside is not None:
+        await asyncio.to_thread(what.beside.wait_until_ready)
+        tasks.append(asyncio.create_task(what.beside.keep(), name="beside"))
+    if "worker" in what.parts:
+        await asyncio.to_thread(_open_store)
+        tasks.append(asyncio.create_task(_work(what.queues, alone=what.alone), name="worker"))
+    if "streams" in what.parts:
         from cxm.connect.api import runtime
 
-        await asyncio.to_thread(runtime.listen, alone=parts == WHOLE and settings().embedded)
-    if signed_in is not None:
-        from cxm.demo import api as demo
-
-        door = listening.getsockname()[:2] if listening is not None else None
-        tasks.append(asyncio.create_task(demo.trickle(door), name="demo"))
+        await asyncio.to_thread(runtime.listen, alone=what.alone and settings().embedded)
+    if what.listening is not None:
+        server = _server()
+        tasks += await _answer(server, what.listening)
+        _announce(what.listening, what.signed_in)
+    elif what.alone:
+        say_ready()
+    if what.signed_in is not None:
+        tasks.append(asyncio.create_task(_trickle(what.listening), name="demo"))
     waiting = asyncio.create_task(stop.wait())
     await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         if task.done() and not task.cancelled() and task.exception() is not None:
             _log.error("serve.broke", part=task.get_name(), exc_info=task.exception())
-    await _drain(server, tasks)
+    await _drain(server, tasks, what.beside)
+
+
+async def _answer(server: Any, listening: socket.socket) -> list[asyncio.Task[Any]]:
+    from cxm.platform.realtime import hub
+
+    tasks = [
+        asyncio.create_task(hub.run(), name="realtime"),
+        asyncio.create_task(server.serve(sockets=[listening]), name="web"),
+    ]
+    for _ in range(600):
+        if server.started:
+            break
+        await asyncio.sleep(0.05)
+    return tasks
+
+
+async def _trickle(listening: socket.socket | None) -> None:
+    from cxm.demo import api as demo
+
+    await demo.trickle(listening.getsockname()[:2] if listening is not None else None)
 
 
 def _server() -> Any:
@@ -154,13 +244,6 @@ def _server() -> Any:
     return Server(config)
 
 
-async def _answers(server: Any) -> None:
-    for _ in range(600):
-        if server.started:
-            return
-        await asyncio.sleep(0.05)
-
-
 def _announce(listening: socket.socket, signed_in: tuple[str, str] | None) -> None:
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
@@ -173,7 +256,7 @@ def _announce(listening: socket.socket, signed_in: tuple[str, str] | None) -> No
 
 async def _work(queues: list[str] | None, *, alone: bool) -> None:
     """The worker, started again where the database cut it off. ``alone``: its database has no other worker."""
-    from cxm.platform import jobs
+    from cxm.platform import events, jobs
 
     while True:
         try:
@@ -183,6 +266,7 @@ async def _work(queues: list[str] | None, *, alone: bool) -> None:
             raise
         except Exception as error:
             _log.warning("worker.cut", error=type(error).__name__)
+            events.forget_recent()
         await asyncio.sleep(1)
 
 
@@ -199,18 +283,21 @@ async def _keep_up(postgres: EmbeddedPostgres) -> None:
             _log.error("postgres.cannot_start", error=type(error).__name__)
 
 
-def _warm(parts: frozenset[str]) -> None:
-    """Open the store and load the models now, so that the first mention and the first page need not wait."""
-    if "worker" in parts:
-        from cxm.listen import engine as mentions
-        from cxm.understanding import api as understanding
+def _open_store() -> None:
+    """The mention store, now: the first mention need not wait. Where it cannot be opened, everything else works."""
+    from cxm.listen import engine as mentions
+    from cxm.listen.subscribers import STORE
+    from cxm.platform import events
+    from cxm.understanding import api as understanding
 
-        with contextlib.suppress(CxmError):
-            mentions.writer()
-        understanding.warm()
+    with contextlib.suppress(CxmError):
+        mentions.writer()
+        if mentions.made_anew():
+            events.start_over(STORE)
+    understanding.warm()
 
 
-async def _drain(server: Any, tasks: list[asyncio.Task[Any]]) -> None:
+async def _drain(server: Any, tasks: list[asyncio.Task[Any]], beside: Beside | None) -> None:
     """Requests and jobs under way come to their end, at most 25 s."""
     if server is not None:
         from cxm.platform.realtime import hub
@@ -218,12 +305,15 @@ async def _drain(server: Any, tasks: list[asyncio.Task[Any]]) -> None:
         server.should_exit = True
         hub.end()
     by_name = {task.get_name(): task for task in tasks}
-    for name in ("demo", "realtime", "worker", "postgres"):
+    for name in ("beside", "demo", "realtime", "worker", "postgres"):
         if name in by_name:
             by_name[name].cancel()
     from cxm.connect.api import runtime
 
-    await asyncio.to_thread(runtime.stop)
+    ending = [asyncio.to_thread(runtime.stop)]
+    if beside is not None:
+        ending.append(asyncio.to_thread(beside.end, DRAIN_SECONDS))
+    await asyncio.gather(*ending)
     if tasks:
         await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
 

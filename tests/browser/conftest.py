@@ -1,6 +1,7 @@
 """A real ``cxm serve`` on a fresh data directory and a free port, a provider that takes what we send, and a browser.
 
-Started once for the session. The process gets its own environment: nothing of the test's own database reaches it.
+Started once for this folder and ended with it: while Playwright runs, this thread has a running event loop, in which Django refuses to
+read its database. The process gets its own environment: nothing of the test's own database reaches it.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def provider() -> Iterator[Provider]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     _Handler.provider = Provider(server.server_address[1])
@@ -123,7 +124,7 @@ def _run(environment: dict[str, str], *arguments: str, given: str = "") -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[Site]:
     data = tmp_path_factory.mktemp("browser")
     environment = _environment(data, provider)
@@ -153,7 +154,7 @@ def _chromium() -> str | None:
     return next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Any]:
     """One browser for the session: the one on PATH, else Playwright's own. Without any, these tests say so and are skipped."""
     from playwright.sync_api import Error, sync_playwright
@@ -167,7 +168,7 @@ def chromium() -> Iterator[Any]:
         found.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def signed_in(chromium: Any, site: Site) -> list[Any]:
     """Cookies of the owner, who signed in by the form."""
     context = chromium.new_context(base_url=site.url)

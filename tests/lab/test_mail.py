@@ -106,16 +106,14 @@ def test_a_mail_is_answered_and_the_answer_answered(post: Post, say: Say) -> Non
     written = time.monotonic()
     asked = post.write(lena, "Where is my order?", "It was due on Friday.")
     conversation = post.desk.conversation_with("lena@customer.example")
-    say("from the mailbox to the inbox", heard := time.monotonic() - written)
-    assert heard < 5
+    say("from the mailbox to the inbox", time.monotonic() - written)
     assert conversation["state"] == "open"
     assert conversation["mentions"][0]["text"] == "It was due on Friday."
 
     written = time.monotonic()
     reply = post.desk.answer(conversation, "It leaves today. Sorry for the wait!")
     (mail,) = post.mails_of("lena")
-    say("from the answer to the sender's mailbox", answered := time.monotonic() - written)
-    assert answered < 5
+    say("from the answer to the sender's mailbox", time.monotonic() - written)
     assert mail["Message-ID"] == f"<{reply}@acme.example>"
     assert mail["In-Reply-To"] == mail["References"] == asked
     assert mail["From"] == "Acme Care <care@acme.example>"

@@ -27,13 +27,16 @@ def serve(
         bool, typer.Option("--demo", help="With the demo company; only in a data directory without another organization.")
     ] = False,
 ) -> None:
-    """Everything in one process on embedded engines; Ctrl-C or SIGTERM drains and stops what it started.
+    """Everything at once on embedded engines; Ctrl-C or SIGTERM drains and stops what it started.
 
     Example: cxm serve --demo --port 8000
     """
     kit.choose(data)
     if demo:
         ensure_key(data)
+    from cxm.run import figures
+
+    figures.share()
     from cxm.run import serving
 
     serving.serve(host, port, demo=demo, parts=frozenset({"web", "worker", "streams"}))
