@@ -124,8 +124,8 @@ class InboundDoor:
                 store_group(knocks)
             except Exception as error:  # whatever broke: nothing was committed, so nothing may be answered 2xx
                 _log.warning("door.not_stored", error=type(error).__name__)
-                for knock in knocks:
-                    knock.status = (503, "not_stored") if knock.status[0] < 400 or knock.status[0] == 503 else knock.status
+                for knock in knocks:  # nor may anybody be told for good that they are not authentic: it was cut off in the middle
+                    knock.status = (503, "not_stored")
             for knock in knocks:
                 knock.loop.call_soon_threadsafe(_resolve, knock)
 

@@ -7,15 +7,39 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-from procrastinate import RetryStrategy, exceptions
+from django.db import InterfaceError, OperationalError, transaction
+from procrastinate import BaseRetryStrategy, RetryDecision, exceptions
 from procrastinate.contrib.django import app
+from procrastinate.jobs import Job
 
+from cxm.kernel.errors import NotNow
+from cxm.platform import observability
 from cxm.platform.rescue import DEAD_AFTER, HEARTBEAT, Rescue
 
 QUEUES = ("intake", "events", "outbound", "default")
-#: A failing job is tried again after 2, 4, 8 ... seconds, for about a day; the error is shown in /metrics and the log.
-_RETRY = RetryStrategy(max_attempts=20, exponential_wait=2)
+
+
+class Patience(BaseRetryStrategy):
+    """A failing job is tried again after 2, 4, 8 ... seconds, at most 5 minutes, for about a day; /metrics counts it, the log says why.
+
+    What it was cut off by (the database went, the process died) is nothing it did: the next try is then in seconds, however often
+    that was, because everything behind its lock waits for it.
+    """
+
+    longest = 300
+    most = 288
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        """When to try again; None: never."""
+        observability.job_failures.labels(job.task_name).inc()
+        if isinstance(exception, InterfaceError | OperationalError | NotNow):
+            return RetryDecision(retry_in={"seconds": 2})
+        if job.attempts >= self.most:
+            return None
+        return RetryDecision(retry_in={"seconds": min(2 ** min(job.attempts + 1, 10), self.longest)})
+
+
+_RETRY = Patience()
 
 
 class Task:

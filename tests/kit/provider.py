@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -58,6 +60,7 @@ class Provider:
         self.effects: list[Effect] = []
         self.calls: list[Call] = []
         self.known: dict[str, str] = {}
+        self.lines: set[socket.socket] = set()
         self.idempotent = False
         self.readable = True
         self.choose: Choose = lambda body, nth: OK
@@ -78,11 +81,14 @@ class Provider:
         return f"http://{self.address}/reply/{name}"
 
     def go_away(self) -> None:
-        """The port closes: nobody answers there."""
+        """The port closes, and every line that is still open with it: nobody answers there."""
         assert self._server is not None
         self._server.shutdown()
         self._server.server_close()
         self._server = None
+        for line in list(self.lines):
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
 
     def come_back(self) -> None:
         """The port opens again."""
@@ -165,6 +171,14 @@ class Provider:
 class _Handler(BaseHTTPRequestHandler):
     owner: Provider
     protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.owner.lines.add(self.connection)
+
+    def finish(self) -> None:
+        self.owner.lines.discard(self.connection)
+        super().finish()
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("content-length", 0)))
