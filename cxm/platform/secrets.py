@@ -31,7 +31,8 @@ def _derived(master: str, purpose: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"opencxm:" + purpose).derive(master.encode())
 
 
-def _fingerprint(master: str) -> str:
+def fingerprint(master: str) -> str:
+    """Eight hex digits by which a master key is known; they say nothing of the key."""
     return hashlib.sha256(_derived(master, b"fingerprint")).hexdigest()[:8]
 
 
@@ -45,19 +46,19 @@ def seal(text: str) -> str:
     master = master_keys()[0]
     nonce = os.urandom(12)
     sealed = AESGCM(_derived(master, b"seal")).encrypt(nonce, text.encode(), None)
-    return f"v1.{_fingerprint(master)}.{base64.b64encode(nonce + sealed).decode()}"
+    return f"v1.{fingerprint(master)}.{base64.b64encode(nonce + sealed).decode()}"
 
 
 @functools.lru_cache(maxsize=1024)
 def unseal(sealed: str) -> str:
     """The text that :func:`seal` got; raises :class:`SecretUnreadable` where the key is another or the bytes were changed."""
     try:
-        version, fingerprint, body = sealed.split(".", 2)
+        version, mark, body = sealed.split(".", 2)
         data = base64.b64decode(body)
     except ValueError as error:
         raise SecretUnreadable("secret_damaged", "A stored secret is damaged.", "Enter the credentials again.") from error
     for master in master_keys():
-        if version == "v1" and _fingerprint(master) == fingerprint:
+        if version == "v1" and fingerprint(master) == mark:
             try:
                 return AESGCM(_derived(master, b"seal")).decrypt(data[:12], data[12:], None).decode()
             except InvalidTag as error:
@@ -69,4 +70,4 @@ def unseal(sealed: str) -> str:
 
 def is_current(sealed: str) -> bool:
     """Whether it was sealed with the newest key (rotation skips it)."""
-    return sealed.split(".", 2)[1] == _fingerprint(master_keys()[0])
+    return sealed.split(".", 2)[1] == fingerprint(master_keys()[0])
