@@ -1,7 +1,7 @@
-// What is being written: grows, counts as the platform counts, survives a reload, sends with Mod+Enter.
+// What is being written: grows, counts as the platform counts, is kept as a draft, sends with Mod+Enter.
+import { begin, modeOf, said, save, switched } from "./drafts.js";
 import { word } from "./words.js";
 
-const PREFIX = "cxm.draft.";
 const segments = globalThis.Intl?.Segmenter ? new Intl.Segmenter(undefined, { granularity: "grapheme" }) : null;
 
 const counters = {
@@ -12,7 +12,6 @@ const counters = {
 };
 
 const mode = (form) => form.querySelector("input[name=visibility]:checked");
-const draftKey = (form) => PREFIX + form.dataset.draft;
 
 function grow(area) {
   if (CSS.supports("field-sizing", "content")) return;
@@ -32,44 +31,42 @@ function count(form) {
   out.classList.toggle("bad", over);
   area.setAttribute("aria-invalid", String(over));
   for (const button of form.querySelectorAll("[data-send]")) button.disabled = over || !area.value.trim();
-  const said = form.querySelector("[data-over]");
-  if (said) said.textContent = over ? word("over", { n: used - limit }) : "";
+  const told = form.querySelector("[data-over]");
+  if (told) told.textContent = over ? word("over", { n: used - limit }) : "";
 }
 
-function save(form) {
-  if (!form.dataset.draft) return;
-  const text = form.querySelector("textarea").value;
-  if (text.trim()) localStorage.setItem(draftKey(form), JSON.stringify({ text, mode: mode(form)?.value, at: Date.now() }));
-  else localStorage.removeItem(draftKey(form));
-}
-
-function restore(form) {
-  if (!form.dataset.draft) return;
-  const area = form.querySelector("textarea");
-  let kept = null;
-  try { kept = JSON.parse(localStorage.getItem(draftKey(form)) ?? "null"); } catch { /* an unreadable draft is no draft */ }
-  if (!kept?.text || area.value) return;
-  area.value = kept.text;
-  const radio = [...form.querySelectorAll("input[name=visibility]")].find((input) => input.value === kept.mode);
-  if (radio) radio.checked = true;
+// Whatever changed what stands in the composer.
+export function renew(form) {
+  grow(form.querySelector("textarea"));
+  count(form);
 }
 
 function start(root = document) {
   for (const form of root.querySelectorAll("form[data-composer]:not([data-ready])")) {
     form.dataset.ready = "";
-    restore(form);
-    grow(form.querySelector("textarea"));
-    count(form);
+    begin(form);
+    renew(form);
   }
+}
+
+// Puts words into the composer, said this way, and the cursor behind them.
+export function put(form, visibility, make) {
+  const radio = [...form.querySelectorAll("input[name=visibility]")].find((one) => one.value === visibility);
+  if (radio) radio.checked = true;
+  switched(form);
+  const area = form.querySelector("textarea");
+  area.value = make(area.value);
+  area.dispatchEvent(new Event("input", { bubbles: true }));
+  area.focus();
 }
 
 const formOf = (event) => event.target.closest?.("form[data-composer]");
 
 document.addEventListener("input", (event) => {
   const form = formOf(event);
-  if (!form) return;
-  if (event.target.matches("textarea")) grow(event.target);
-  count(form);
+  if (!form || event.target.matches("[type=file]")) return;
+  if (event.target.name === "visibility") switched(form);
+  renew(form);
   save(form);
 });
 document.addEventListener("keydown", (event) => {
@@ -83,17 +80,17 @@ document.addEventListener("keydown", (event) => {
 // A draft ends only when the server has taken it; what was typed while it travelled stays.
 const travelling = new WeakMap();
 document.addEventListener("htmx:before:request", (event) => {
-  if (event.target.matches?.("form[data-composer]")) travelling.set(event.target, event.target.querySelector("textarea").value);
+  const form = event.target.closest?.("form[data-composer]");
+  if (form) travelling.set(form, { text: form.querySelector("textarea").value, mode: modeOf(form) });
 });
 document.addEventListener("htmx:after:request", (event) => {
   const form = event.target.closest?.("form[data-composer]");
   const sent = event.target.matches?.("form,[data-send]") && event.detail?.ctx?.response?.raw?.ok;
   if (!form || !sent) return;
-  const area = form.querySelector("textarea");
-  const gone = travelling.get(form) ?? area.value;
-  if (area.value.startsWith(gone)) area.value = area.value.slice(gone.length);
+  const gone = travelling.get(form) ?? { text: form.querySelector("textarea").value, mode: modeOf(form) };
+  said(form, gone.mode, gone.text);
   save(form);
-  count(form);
+  renew(form);
 });
 // Buttons and keys that lead into the composer: data-compose="public" chooses the mode and puts the cursor there.
 document.addEventListener("click", (event) => {
@@ -101,7 +98,7 @@ document.addEventListener("click", (event) => {
   if (!chosen) return;
   const form = document.querySelector("form[data-composer]");
   const radio = form?.querySelector(`input[name=visibility][value="${CSS.escape(chosen)}"]`) ?? form?.querySelector(`input[data-tone="${CSS.escape(chosen)}"]`);
-  if (radio) { radio.checked = true; count(form); }
+  if (radio) { radio.checked = true; switched(form); renew(form); }
   form?.querySelector("textarea").focus();
 });
 document.addEventListener("htmx:after:swap", () => start());

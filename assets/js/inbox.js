@@ -1,5 +1,7 @@
 // The inbox as it lives: new rows wait behind a pill while somebody reads, the thread stays where it is read, menus stand where they belong.
 import htmx from "htmx.org/dist/htmx.esm.js";
+import { put } from "./composer.js";
+import { leave } from "./drafts.js";
 
 const NEAR = 90;
 const LIST_EVERY = 600;
@@ -138,13 +140,8 @@ tick();
 // Words that were taken back return to where they were written; if something else stands there, they wait as that conversation's draft.
 function giveBack({ conversation, text, visibility }) {
   const form = document.querySelector(`form[data-composer][data-draft="${CSS.escape(conversation)}"]`);
-  const area = form?.querySelector("textarea");
-  if (!area) { localStorage.setItem(`cxm.draft.${conversation}`, JSON.stringify({ text, mode: visibility, at: Date.now() })); return; }
-  area.value = area.value.trim() ? `${text}\n\n${area.value}` : text;
-  const radio = form.querySelector(`input[name=visibility][value="${CSS.escape(visibility)}"]`);
-  if (radio) radio.checked = true;
-  area.dispatchEvent(new Event("input", { bubbles: true }));
-  area.focus();
+  if (form) put(form, visibility, (there) => (there.trim() ? `${text}\n\n${there}` : text));
+  else leave(conversation, visibility, text);
 }
 
 document.addEventListener("inbox:given-back", (event) => giveBack(event.detail ?? {}));

@@ -9,7 +9,8 @@ from cxm.love.services.cases import create as create_case
 from cxm.love.services.cases import link as link_case
 from cxm.love.services.cases import resolve as resolve_case
 from cxm.love.services.cases import unlink as unlink_case
-from cxm.love.services.handling import assign, close, look, note, reopen, save_draft, snooze, tag
+from cxm.love.services.drafts import save as save_draft
+from cxm.love.services.handling import assign, close, look, note, reopen, snooze, tag
 
 __all__ = [
     "PersonTimeline",

@@ -141,25 +141,34 @@ Item = MentionItem | NoteItem | LineItem | ReplyItem
 
 @dataclass(frozen=True, slots=True)
 class DraftView:
-    """What a member has begun to write here."""
+    """What a member has begun to write here in one way: ``visibility`` is public, private or note. ``media``: ids of uploaded files."""
 
     text: str
     visibility: str
     in_reply_to: UUID | None
     at: datetime
+    media: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Onlooker:
+    """A colleague who has the conversation open now; ``typing``: wrote within the last seconds."""
+
+    member: UUID
+    typing: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationDetail:
     """One conversation: ``items`` oldest first (mentions, notes, lines, replies that are not out), ``earlier``: there is more before.
 
-    ``receipts``: delivery (delivered, read, failed) of our replies by their id.
+    ``receipts``: delivery (delivered, read, failed) of our replies by their id. ``drafts``: the reader's own, newest first.
     """
 
     conversation: ConversationView
     items: tuple[Item, ...]
     earlier: bool
-    draft: DraftView | None = None
+    drafts: tuple[DraftView, ...] = ()
     receipts: Mapping[UUID, str | None] = field(default_factory=dict[UUID, "str | None"])
 
     @property

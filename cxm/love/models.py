@@ -149,17 +149,30 @@ class Answer(OrganizationModel):
 
 
 class Draft(OrganizationModel):
-    """What a member has begun to write; survives a reload."""
+    """What a member has begun to write, one for each way of saying it (public, private, note); survives a reload and another browser."""
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="drafts", db_index=False)
     member = models.UUIDField()
     text = models.TextField()
     visibility = models.CharField(max_length=10, default="private")
     in_reply_to = models.UUIDField(null=True)
+    media = models.JSONField(default=list)  # ids of uploaded files
     at = models.DateTimeField()
 
     class Meta(OrganizationModel.Meta):
-        constraints = [models.UniqueConstraint(fields=["organization_id", "conversation", "member"], name="love_draft_once")]
+        constraints = [models.UniqueConstraint(fields=["organization_id", "conversation", "member", "visibility"], name="love_draft_once")]
+
+
+class Presence(OrganizationModel):
+    """A member has a conversation before their eyes now, and perhaps writes. Gone within a minute of the last sign of life."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+", db_index=False)
+    member = models.UUIDField()
+    at = models.DateTimeField()
+    typing_at = models.DateTimeField(null=True)
+
+    class Meta(OrganizationModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization_id", "conversation", "member"], name="love_presence_once")]
 
 
 class Seen(OrganizationModel):

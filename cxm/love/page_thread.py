@@ -18,7 +18,7 @@ from cxm.kernel.clock import format_instant, now, parse_instant
 from cxm.kernel.errors import NotFound
 from cxm.love import page_lists as lists
 from cxm.love import page_words as words
-from cxm.love.contracts import ConversationDetail, ConversationView, Item, LineItem, MentionItem, NoteItem
+from cxm.love.contracts import ConversationDetail, ConversationView, DraftView, Item, LineItem, MentionItem, NoteItem
 from cxm.outbound import api as outbound
 from cxm.outbound.contracts import Reply
 from cxm.understanding import api as understanding
@@ -230,8 +230,8 @@ def _instant(text: str) -> datetime | None:
 # --- the composer ----------------------------------------------------------------------------------------------------
 
 
-def composer(actor: Actor, view: ConversationView, organization: str) -> dict[str, Any]:
-    """What may be written here: ``modes`` for ``<c-composer>``, ``shut`` why there is none, ``notices`` to read before writing."""
+def composer(actor: Actor, view: ConversationView, organization: str, drafts: Sequence[DraftView] = ()) -> dict[str, Any]:
+    """What may be written here: ``modes`` for ``<c-composer>`` (each with its draft, the one in ``mode`` shown), ``notices`` to read before."""
     may_reply, may_note = actor.may("conversations:reply", view.unit), actor.may("conversations:note", view.unit)
     modes: list[dict[str, Any]] = []
     notices: list[dict[str, str]] = []
@@ -247,8 +247,14 @@ def composer(actor: Actor, view: ConversationView, organization: str) -> dict[st
                 "counts": "characters",
             }
         )  # fmt: skip
+    begun = {one.visibility: one for one in drafts}
+    for one in modes:
+        one["text"] = begun[one["value"]].text if one["value"] in begun else ""
+    shown = next((one for draft in drafts for one in modes if one["value"] == draft.visibility), None)
     return {
         "modes": modes,
+        "mode": shown["value"] if shown else view.kind,
+        "value": shown["text"] if shown else "",
         "notices": notices + (_stop_notice(actor, view) if may_reply else []),
         "may_reply": may_reply,
         "may_write": may_reply or may_note,

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from cxm.love import page_actions as actions
+from cxm.love import page_writing as writing
 from cxm.love import pages
 
 urlpatterns = [
@@ -14,6 +15,7 @@ urlpatterns = [
     path("inbox/<uuid:conversation>", pages.conversation_page, name="conversation"),
     path("inbox/<uuid:conversation>/thread", pages.thread_fragment, name="conversation_thread"),
     path("inbox/<uuid:conversation>/write", actions.write, name="conversation_write"),
+    path("inbox/<uuid:conversation>/draft", writing.draft, name="conversation_draft"),
     path("inbox/<uuid:conversation>/assign", actions.assign, name="conversation_assign"),
     path("inbox/<uuid:conversation>/tag", actions.tag, name="conversation_tag"),
     path("inbox/<uuid:conversation>/close", actions.close, name="conversation_close"),

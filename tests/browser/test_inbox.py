@@ -130,6 +130,29 @@ def test_a_draft_survives_a_reload_and_typing_survives_news(open_page: Any, site
     expect(area).to_have_value("Dear guest")
 
 
+def test_a_draft_is_found_in_another_browser_and_each_way_keeps_its_own(open_page: Any, site: Site, provider: Provider) -> None:
+    page = open_page()
+    area = opened(page, site, "Which beans are in the blue bag?", author="blue")
+    area.fill("Ethiopian, dear guest")
+    with page.expect_response("**/draft"):
+        page.locator(".composer-to").get_by_text("Note", exact=True).click()
+    expect(area).to_have_value("")
+    with page.expect_response("**/draft"):
+        area.fill("do not tell them the price")
+    other = open_page(page.url)
+    elsewhere = other.locator("form[data-composer] textarea")
+    expect(elsewhere).to_have_value("do not tell them the price")
+    other.locator(".composer-to").get_by_text("Reply privately", exact=True).click()
+    expect(elsewhere).to_have_value("Ethiopian, dear guest")
+    elsewhere.press("Control+Enter")
+    expect(elsewhere).to_have_value("")
+    assert provider.next()["text"] == "Ethiopian, dear guest"
+    page.reload()
+    expect(area).to_have_value("do not tell them the price")
+    page.locator(".composer-to").get_by_text("Reply privately", exact=True).click()
+    expect(area).to_have_value("")
+
+
 def test_what_is_refused_is_told_beside_the_composer_and_nothing_is_lost(open_page: Any, site: Site) -> None:
     page = open_page()
     area = opened(page, site, "A question that will be taken back", author="gone")

@@ -181,13 +181,14 @@ def test_composer_counts_keeps_its_draft_and_says_who_reads_it(site: Site) -> No
     area = page.locator("textarea")
     area.fill("👩‍👩‍👧‍👦 ok")
     assert page.locator("[data-count]").inner_text() == "4 / 300"
+    kept = page.evaluate("JSON.parse(localStorage.getItem('cxm.draft.sample.public'))")
+    assert kept == {"text": "👩‍👩‍👧‍👦 ok"}
     page.get_by_text("Message privately", exact=True).click()
     assert page.get_by_role("button", name="Send privately").is_visible() and page.get_by_text("only Lena reads it").is_visible()
     assert not page.get_by_text("everyone can read it").is_visible()
-    page.evaluate("document.querySelector('textarea').defaultValue = ''")
-    kept = page.evaluate("JSON.parse(localStorage.getItem('cxm.draft.sample'))")
-    assert kept["text"] == "👩‍👩‍👧‍👦 ok" and kept["mode"] == "private"
+    assert area.input_value() == "", "public words do not slip into a private message"
     page.get_by_text("Reply publicly", exact=True).first.click()
+    assert area.input_value() == "👩‍👩‍👧‍👦 ok"
     area.fill("x" * 301)
     assert page.locator("[data-send]").is_disabled() and "1 characters too many" in page.locator(".composer-over").inner_text()
 
@@ -202,11 +203,14 @@ def test_draft_ends_when_the_server_took_it_and_not_before(site: Site) -> None:
         page.locator("textarea").press("Control+Enter")
     assert len(sent.value.headers.get("x-csrftoken", "")) >= 32
     page.get_by_text("not now").wait_for()
-    assert page.evaluate("localStorage.getItem('cxm.draft.sample')") is not None and page.locator("textarea").input_value() == "on its way"
+    assert (
+        page.evaluate("localStorage.getItem('cxm.draft.sample.public')") is not None
+        and page.locator("textarea").input_value() == "on its way"
+    )
     site.answers["/send"] = {"body": "<p>taken</p>", "content_type": "text/html"}
     page.locator("textarea").press("Control+Enter")
     page.get_by_text("taken").wait_for()
-    assert page.evaluate("localStorage.getItem('cxm.draft.sample')") is None and page.locator("textarea").input_value() == ""
+    assert page.evaluate("localStorage.getItem('cxm.draft.sample.public')") is None and page.locator("textarea").input_value() == ""
     assert any(method == "POST" and path == "/send" and "on+its+way" in body.replace("%20", "+") for method, path, body in site.asked)
 
 

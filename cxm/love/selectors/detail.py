@@ -42,7 +42,7 @@ def conversation(actor: Actor, key: UUID, before: str | None = None) -> Conversa
         conversation=shapes.views(actor.organization, [row], actor.member)[0],
         items=tuple(items),
         earlier=earlier,
-        draft=_draft(actor, row),
+        drafts=_drafts(actor, row),
         receipts={reply.id: reply.delivery for reply in replies},
     )
 
@@ -121,11 +121,14 @@ def _on_the_way(row: Conversation, replies: Sequence[Reply]) -> list[Item]:
     ]
 
 
-def _draft(actor: Actor, row: Conversation) -> DraftView | None:
+def _drafts(actor: Actor, row: Conversation) -> tuple[DraftView, ...]:
     if actor.member is None:
-        return None
-    draft = Draft.objects.for_organization(actor.organization).filter(conversation=row, member=actor.member).first()
-    return DraftView(draft.text, draft.visibility, draft.in_reply_to, draft.at) if draft else None
+        return ()
+    found = Draft.objects.for_organization(actor.organization).filter(conversation=row, member=actor.member).order_by("-at")
+    return tuple(
+        DraftView(draft.text, draft.visibility, draft.in_reply_to, draft.at, tuple(UUID(str(key)) for key in draft.media))
+        for draft in found
+    )
 
 
 class PersonTimeline:

@@ -12,8 +12,8 @@ from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
 from cxm.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from cxm.kernel.text import normalise
-from cxm.love.models import Answer, Conversation, Draft, Entry
-from cxm.love.services import rows
+from cxm.love.models import Answer, Conversation, Entry
+from cxm.love.services import drafts, rows
 from cxm.love.services.states import answered
 from cxm.outbound import api as outbound
 from cxm.outbound.contracts import NewIntent, Reply
@@ -71,8 +71,7 @@ def reply(
             at=now(),
             state=proposed.state,
         )
-        if actor.member is not None:
-            Draft.objects.for_organization(actor.organization).filter(conversation=row, member=actor.member).delete()
+        drafts.forget(actor, row, "private" if private else "public")
         rows.tell(row)
     return proposed
 

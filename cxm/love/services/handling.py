@@ -1,4 +1,4 @@
-"""What members do with a conversation: assign, note, snooze, tag, close, reopen, draft, look."""
+"""What members do with a conversation: assign, note, snooze, tag, close, reopen, look."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from django.db import transaction
 
 from cxm.kernel.actor import Actor, system
 from cxm.kernel.clock import format_instant, now
-from cxm.kernel.errors import Conflict, FieldError, Invalid, NotFound
+from cxm.kernel.errors import Conflict, FieldError, Invalid
 from cxm.kernel.text import normalise
 from cxm.love.clocks import promise
-from cxm.love.models import Conversation, Draft, Note, Notification, Seen
-from cxm.love.services import members, rows, states
+from cxm.love.models import Conversation, Note, Notification, Seen
+from cxm.love.services import drafts, members, rows, states
 from cxm.love.tasks import wake
 
 NOTE_LIMIT = 20_000
@@ -48,6 +48,7 @@ def note(actor: Actor, conversation: UUID, text: str) -> UUID:
         made = Note.objects.add(
             actor.organization, conversation=row, text=kept, by=actor.name, member=actor.member, at=now(), mentions=named
         )
+        drafts.forget(actor, row, "note")
         members.notify(row, named, "named", actor.name, but=actor.member)
         rows.keep(row, "noted", actor.name)
     return made.id
@@ -139,26 +140,6 @@ def reopen(actor: Actor, conversation: UUID) -> None:
         row.resolution_due = promise(actor.organization).resolution_due(now())
         rows.line(row, "reopened", actor.name)
         rows.keep(row, "reopened", actor.name)
-
-
-def save_draft(actor: Actor, conversation: UUID, text: str, *, visibility: str = "private", in_reply_to: UUID | None = None) -> None:
-    """Keep what the acting member has begun to write; an empty text forgets it. Nobody else is told."""
-    with transaction.atomic():
-        row = rows.locked(actor, conversation, "conversations:reply")
-        if actor.member is None:
-            raise NotFound("member")
-        drafts = Draft.objects.for_organization(actor.organization).filter(conversation=row, member=actor.member)
-        if not text.strip():
-            drafts.delete()
-            return
-        values = {
-            "text": normalise(text)[:100_000],
-            "visibility": "public" if visibility == "public" else "private",
-            "in_reply_to": in_reply_to,
-            "at": now(),
-        }
-        if not drafts.update(**values):
-            Draft.objects.add(actor.organization, conversation=row, member=actor.member, **values)
 
 
 def look(actor: Actor, conversation: UUID) -> None:

@@ -139,7 +139,7 @@ def test_our_reply_comes_back_as_a_mention_and_is_shown_once(world: World, conve
 def test_taking_back_and_the_draft_that_became_it(world: World, conversation: UUID, other: World) -> None:
     api.save_draft(world.actor, conversation, "Coming")
     made = api.reply(world.actor, conversation, "Coming", undo_seconds=10)
-    assert world.only().draft is None
+    assert world.only().drafts == ()
     with pytest.raises(NotFound):
         api.take_back(other.actor, made.id)
     assert api.take_back(world.actor, made.id).state == "cancelled"

@@ -116,11 +116,28 @@ def test_tags_go_on_and_off(world: World, conversation: UUID) -> None:
 def test_drafts_are_each_members_own_and_go_when_empty(world: World, conversation: UUID, agent) -> None:  # type: ignore[no-untyped-def]
     api.save_draft(world.actor, conversation, "Dear Le", visibility="public")
     api.save_draft(world.actor, conversation, "Dear Lena", visibility="public")
-    draft = world.only().draft
-    assert draft is not None and (draft.text, draft.visibility) == ("Dear Lena", "public")
-    assert api.conversation(agent(world, *ALL), conversation).draft is None
-    api.save_draft(world.actor, conversation, "")
-    assert world.only().draft is None
+    (draft,) = world.only().drafts
+    assert (draft.text, draft.visibility) == ("Dear Lena", "public")
+    assert api.conversation(agent(world, *ALL), conversation).drafts == ()
+    api.save_draft(world.actor, conversation, "", visibility="public")
+    assert world.only().drafts == ()
+
+
+def test_drafts_of_each_way_of_saying_it_stay_apart(world: World, conversation: UUID, other: World, agent) -> None:  # type: ignore[no-untyped-def]
+    for visibility in ("public", "private", "note"):
+        api.save_draft(world.actor, conversation, f"{visibility} words", visibility=visibility)
+    assert {draft.visibility: draft.text for draft in world.only().drafts} == {way: f"{way} words" for way in ("public", "private", "note")}
+    api.note(world.actor, conversation, "private words")
+    api.reply(world.actor, conversation, "Coming", visibility="private")
+    assert [draft.visibility for draft in world.only().drafts] == ["public"]
+    with pytest.raises(Invalid):
+        api.save_draft(world.actor, conversation, "Dear", visibility="shouted")
+    with pytest.raises(Invalid):
+        api.save_draft(world.actor, conversation, "x" * 100_001)
+    with pytest.raises(NotFound):
+        api.save_draft(other.actor, conversation, "Dear")
+    with pytest.raises(NotAllowed):
+        api.save_draft(agent(world, "conversations:read"), conversation, "Dear")
 
 
 def test_looking_makes_it_read_until_they_write_again(world: World, conversation: UUID) -> None:

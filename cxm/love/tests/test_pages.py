@@ -295,3 +295,28 @@ def test_a_page_costs_the_same_with_three_and_with_sixty(world: World, browser: 
     assert many_list <= few_list, (few_list, many_list)
     assert many_open <= few_open, (few_open, many_open)
     assert many_list < MOST_QUERIES and many_open < MOST_QUERIES, (many_list, many_open)
+
+
+def test_a_draft_is_kept_apart_for_each_way_and_stands_there_again(world: World, browser: Client, conversation: UUID) -> None:
+    address = f"/inbox/{conversation}/draft"
+    assert browser.post(address, {"text": "Dear <Lena>", "visibility": "private"}).status_code == 204
+    assert browser.post(address, {"text": "only for us", "visibility": "note"}).status_code == 204
+    elsewhere = signed_in(world)  # another browser of the same member
+    shown = page(elsewhere, f"/inbox/{conversation}")
+    assert re.search(r'value="note"[^>]*data-text="only for us"[^>]* checked', shown), "the newest is the one in front"
+    assert re.search(r'value="private"[^>]*data-text="Dear &lt;Lena&gt;"', shown)
+    assert re.search(r"<textarea[^>]*>only for us</textarea>", shown)
+    colleague = signed_in(world, join(world, "agent"))
+    assert "only for us" not in page(colleague, f"/inbox/{conversation}"), "nobody else sees what one has not said"
+    part(browser, f"/inbox/{conversation}/write", {"text": "only for us", "visibility": "note"})
+    again = page(browser, f"/inbox/{conversation}")
+    assert 'data-text="only for us"' not in again and 'data-text="Dear &lt;Lena&gt;"' in again
+    assert browser.post(address, {"text": "", "visibility": "private"}).status_code == 204
+    assert 'data-text="' not in page(browser, f"/inbox/{conversation}")
+    assert browser.post(address, {"text": "x", "visibility": "loud"}).status_code == 422
+
+
+def test_a_draft_needs_the_right_to_say_it(world: World, other: World, conversation: UUID) -> None:
+    analyst = signed_in(world, join(world, "analyst"))
+    assert analyst.post(f"/inbox/{conversation}/draft", {"text": "x", "visibility": "private"}).status_code == 403
+    assert signed_in(other).post(f"/inbox/{conversation}/draft", {"text": "x", "visibility": "private"}).status_code == 404
