@@ -1,4 +1,4 @@
-"""Mentions as JSONL or CSV, streamed. Spreadsheets open without running a formula."""
+"""Mentions as JSONL, CSV or Parquet, streamed. Spreadsheets open without running a formula."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import orjson
 
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import Invalid
+from cxm.listen import parquet
 
-FORMATS = ("jsonl", "csv")
+#: Formats, and what they are called on the way.
+FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 _COLUMNS = (
     "id", "channel", "account", "native_id", "kind", "author.native_id", "author.handle", "author.name", "author.url", "author.followers", "title", "text", "published_at", "url",
     "reply_to", "thread", "media_type", "country", "location", "rating", "engagement.likes", "engagement.shares", "engagement.comments", "engagement.views", "tags", "language",
@@ -24,8 +26,10 @@ _COLUMNS = (
 def export(mentions: Iterable[dict[str, Any]], kind: str) -> Iterator[bytes]:
     """Chunks of the file. Raises Invalid for an unknown format before the first."""
     if kind not in FORMATS:
-        raise Invalid("format_invalid", f"“{kind[:20]}” is no format.", f"Use {' or '.join(FORMATS)}.")
-    return _jsonl(mentions) if kind == "jsonl" else _csv(mentions)
+        raise Invalid("format_invalid", f"“{kind[:20]}” is no format.", f"Use {', '.join(FORMATS)}.")
+    if kind == "csv":
+        return _csv(mentions)
+    return parquet.packed(_jsonl(mentions)) if kind == "parquet" else _jsonl(mentions)
 
 
 def _jsonl(mentions: Iterable[dict[str, Any]]) -> Iterator[bytes]:

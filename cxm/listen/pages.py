@@ -88,8 +88,9 @@ def export_file(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     asked, kind = asking.read(request.GET), request.GET.get("format", "jsonl")
     selectors.understood(actor, asked.text)  # refused now, not in the middle of the file
     chunks = exports.export(selectors.scan(actor, asked.text, after=asked.after, before=asked.before), kind)
-    content = "text/csv; charset=utf-8" if kind == "csv" else "application/x-ndjson"
-    return StreamingHttpResponse(chunks, content_type=content, headers={"Content-Disposition": f'attachment; filename="mentions.{kind}"'})
+    return StreamingHttpResponse(
+        chunks, content_type=exports.FORMATS[kind], headers={"Content-Disposition": f'attachment; filename="mentions.{kind}"'}
+    )
 
 
 def says(actor: Actor, asked: Asked, refused: CxmError | None) -> dict[str, Any]:

@@ -242,10 +242,11 @@ def aggregate_mentions(request: HttpRequest, body: AggregateIn) -> Any:
 @router.get("/mentions/export", summary="Export mentions")
 @govern.requires("mentions:export")
 def export_mentions(request: HttpRequest, query: str = "", format: str = "jsonl") -> Any:
-    """Streams JSONL or CSV, oldest first, in constant memory."""
+    """Streams JSONL, CSV or Parquet, oldest first, in constant memory."""
     chunks = listen.export(listen.scan(exports.exporting(govern.actor_of(request)), query), format)
-    kind = "text/csv; charset=utf-8" if format == "csv" else "application/x-ndjson"
-    return StreamingHttpResponse(chunks, content_type=kind, headers={"Content-Disposition": f'attachment; filename="mentions.{format}"'})
+    return StreamingHttpResponse(
+        chunks, content_type=exports.FORMATS[format], headers={"Content-Disposition": f'attachment; filename="mentions.{format}"'}
+    )
 
 
 @router.get("/mentions/{mention}", response=MentionOut, summary="One mention")

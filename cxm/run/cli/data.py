@@ -150,7 +150,7 @@ def export_mentions(
     query: Annotated[str, typer.Option("--query", help="Which mentions; all without.")] = "",
     after: Annotated[str | None, typer.Option("--from", help="From this instant on, such as 2026-01-01T00:00:00Z.")] = None,
     before: Annotated[str | None, typer.Option("--to", help="Before this instant.")] = None,
-    format: Annotated[str, typer.Option(help="jsonl or csv.")] = "jsonl",
+    format: Annotated[str, typer.Option(help="jsonl, csv or parquet.")] = "jsonl",
     output: Annotated[Path | None, typer.Option(help="The file; standard output without.")] = None,
     data: kit.Data = None,
     organization: kit.Organization = None,
@@ -159,6 +159,8 @@ def export_mentions(
 
     Example: cxm export mentions --query "sentiment:negative lang:de" --format csv --output complaints.csv
     """
+    if format == "parquet" and output is None and sys.stdout.isatty():
+        raise typer.BadParameter("A Parquet file is no text: name a file with --output.")
     with kit.engines(data):
         from cxm.listen import api as listen
 
