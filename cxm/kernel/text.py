@@ -192,8 +192,8 @@ def _unicode(text: str, *, document: bool) -> list[Token]:
             for piece in _pictures(match[0], document):
                 add(_new((piece, position, start, end)))
             position += 1
-        elif kind == "tag" and not (word := match[0]).isascii() and document:
-            position = _tag(found, word, position, start)
+        elif kind == "tag" and not (word := match[0]).isascii():
+            position = _tag(found, word, position, start, document)
         else:
             position = _word(found, match[0], position, start, document)
     if offsets is None:
@@ -219,11 +219,12 @@ def _word(found: list[Token], word: str, position: int, start: int, document: bo
     return position + 1
 
 
-def _tag(found: list[Token], word: str, position: int, start: int) -> int:
-    """A hashtag in another script: whole, and its inside as ordinary text."""
+def _tag(found: list[Token], word: str, position: int, start: int, document: bool) -> int:
+    """A hashtag in another script: whole, and in documents its inside as ordinary text; it takes as many positions in both."""
     found.append(Token(_folded(word)[:TOKEN_LIMIT], position, start, start + len(word)))
     inside = _unicode(word[1:], document=True)
-    found.extend(Token(t.text, position + t.position, start + 1 + t.start, start + 1 + t.end) for t in inside)
+    if document:
+        found.extend(Token(t.text, position + t.position, start + 1 + t.start, start + 1 + t.end) for t in inside)
     return position + 1 + (inside[-1].position if inside else 0)
 
 
@@ -252,5 +253,12 @@ def _graphemes(run: str) -> tuple[list[str], list[str]]:
     if _PLAIN.fullmatch(run):
         plain = list(run)
         return plain, plain
-    graphemes = _GRAPHEMES.findall(run)
-    return graphemes, [_folded(grapheme)[:TOKEN_LIMIT] for grapheme in graphemes]
+    graphemes: list[str] = []
+    folded: list[str] = []
+    for grapheme in _GRAPHEMES.findall(run):
+        if single := _folded(grapheme)[:TOKEN_LIMIT]:
+            graphemes.append(grapheme)
+            folded.append(single)
+        elif graphemes:  # a soft hyphen is a grapheme by itself, and nothing to search for
+            graphemes[-1] += grapheme
+    return graphemes, folded

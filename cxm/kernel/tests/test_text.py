@@ -1,7 +1,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cxm.kernel.text import fold, normalise, terms, tokens
@@ -57,6 +57,8 @@ def test_normalise() -> None:
 
 @settings(max_examples=500, deadline=None)
 @given(st.text(max_size=60))
+@example("#0\U00020000:0")
+@example("\u2e80\xad")
 def test_tokens_stand_in_their_text(text: str) -> None:
     found = tokens(text)
     assert [t.position for t in found] == sorted(t.position for t in found)
