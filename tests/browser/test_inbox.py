@@ -231,6 +231,7 @@ def test_three_conversations_by_keyboard_alone(open_page: Any, site: Site, provi
     keys.type("greeting")
     keys.press("Enter")
     expect(page.locator(".sub")).to_contain_text("greeting")
+    expect(page.locator("#menu-tag")).to_be_hidden()
     keys.press("e")
     expect(heading).to_have_text("Ana")
     keys.press("s")
