@@ -10,6 +10,7 @@ import "./toasts.js";
 import "./dialogs.js";
 import "./select.js";
 import "./inbox.js";
+import "./presence.js";
 import Alpine from "@alpinejs/csp";
 
 // Slices may add components before this runs with document.addEventListener("alpine:init", ...).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cxm.love.selectors.detail import PersonTimeline, conversation, conversation_of, conversation_row
+from cxm.love.selectors.detail import PersonTimeline, answered_meanwhile, conversation, conversation_of, conversation_row
 from cxm.love.selectors.inbox import case, cases, conversations, counts, neighbours, next_one, notifications, waiting_count
 from cxm.love.services.answers import reply, take_back
 from cxm.love.services.cases import create as create_case
@@ -11,9 +11,12 @@ from cxm.love.services.cases import resolve as resolve_case
 from cxm.love.services.cases import unlink as unlink_case
 from cxm.love.services.drafts import save as save_draft
 from cxm.love.services.handling import assign, close, look, note, reopen, snooze, tag
+from cxm.love.services.presence import gone, here
+from cxm.love.services.presence import others as onlookers
 
 __all__ = [
     "PersonTimeline",
+    "answered_meanwhile",
     "assign",
     "case",
     "cases",
@@ -24,12 +27,15 @@ __all__ = [
     "conversations",
     "counts",
     "create_case",
+    "gone",
+    "here",
     "link_case",
     "look",
     "neighbours",
     "next_one",
     "note",
     "notifications",
+    "onlookers",
     "reopen",
     "reply",
     "resolve_case",

@@ -136,6 +136,15 @@ class ReplyItem:
     shape: str = "reply"
 
 
+@dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """An answer of somebody else that came since one began to write: who, when, the words."""
+
+    by: str
+    at: datetime
+    text: str
+
+
 Item = MentionItem | NoteItem | LineItem | ReplyItem
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,13 +20,14 @@ from django.views.decorators.http import require_POST
 
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
-from cxm.kernel.clock import parse_instant
-from cxm.kernel.errors import CxmError, Invalid, NotFound
+from cxm.kernel.clock import now, parse_instant
+from cxm.kernel.errors import Conflict, CxmError, Invalid, NotFound
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
 from cxm.love import page_lists as lists
 from cxm.love import page_thread as threads
 from cxm.love import page_words as words
+from cxm.love import page_writing as writing
 from cxm.love import pages
 from cxm.outbound import api as outbound
 
@@ -93,7 +95,13 @@ def write(request: HttpRequest, conversation: UUID) -> HttpResponse:
         love.note(actor, conversation, text)
         said = None
     elif visibility in ("public", "private"):
-        made = love.reply(actor, conversation, text, visibility=visibility, undo_seconds=UNDO_SECONDS)
+        seen = writing.since(request.POST.get("read", "") or request.POST.get("since", ""))
+        try:
+            made = love.reply(actor, conversation, text, visibility=visibility, undo_seconds=UNDO_SECONDS, since=seen)
+        except Conflict as error:
+            if error.code != "answered_meanwhile" or seen is None or not request.headers.get("HX-Request"):
+                raise
+            return _overtaken(request, actor, conversation, seen)
         said = _said(made.id, made.state, visibility)
     else:
         raise Invalid("visibility_invalid", _("Choose who can read it."), _("Nothing was sent."))
@@ -101,6 +109,13 @@ def write(request: HttpRequest, conversation: UUID) -> HttpResponse:
     if said:
         response["HX-Trigger"] = said
     return response
+
+
+def _overtaken(request: HttpRequest, actor: Actor, conversation: UUID, seen: datetime) -> HttpResponse:
+    """Somebody else answered meanwhile: what they said, and a way to send one's own all the same."""
+    others = love.answered_meanwhile(actor, conversation, seen)
+    context = {"conversation": conversation, "last": others[-1], "seen_at": now().isoformat()}
+    return render(request, "love/overtaken.html", context, status=409)
 
 
 def _said(reply: UUID, state: str, visibility: str) -> str:

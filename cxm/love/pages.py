@@ -11,12 +11,14 @@ from django.views.decorators.http import require_GET
 
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
+from cxm.kernel.clock import now
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
 from cxm.love import page_lists as lists
 from cxm.love import page_person
 from cxm.love import page_thread as threads
 from cxm.love import page_words as words
+from cxm.love import page_writing as writing
 from cxm.love.contracts import ConversationView
 
 
@@ -96,6 +98,9 @@ def conversation_context(
     organization = govern.organization(actor.organization).name
     earlier = detail.mentions[0].id if detail.earlier and detail.mentions else None
     query = wanted.query()
+    composer = threads.composer(actor, view, organization, detail.drafts)
+    if composer["may_reply"] and (since := writing.since(request.GET.get("since", ""))):
+        composer["notices"] += writing.meanwhile(actor, conversation, since)
     return {
         "conversation": view,
         "heading": heading(view),
@@ -113,7 +118,9 @@ def conversation_context(
         "snoozes": threads.later(),
         "may_manage": actor.may("conversations:manage", view.unit),
         "may_read_mentions": actor.may("mentions:read", view.unit),
-        "composer": threads.composer(actor, view, organization, detail.drafts),
+        "composer": composer,
+        "seen_at": now().isoformat(),
+        "here": writing.onlookers(actor, conversation, members),
         "person": page_person.person(actor, view),
         "wanted": wanted,
         "query": query,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from cxm.kernel.clock import now
 from cxm.platform import jobs
 
 
@@ -13,3 +14,12 @@ def wake(organization: str, conversation: str) -> None:
     from cxm.love.services.handling import wake_up
 
     wake_up(UUID(organization), UUID(conversation))
+
+
+@jobs.task("love.forget_presence")
+def forget_presence() -> None:
+    """Who is gone is forgotten; goes on while anybody looks at a conversation."""
+    from cxm.love.services.presence import SWEEP, sweep
+
+    if sweep():
+        forget_presence.defer(queueing_lock="love.presence", schedule_at=now() + SWEEP)

@@ -16,6 +16,7 @@ urlpatterns = [
     path("inbox/<uuid:conversation>/thread", pages.thread_fragment, name="conversation_thread"),
     path("inbox/<uuid:conversation>/write", actions.write, name="conversation_write"),
     path("inbox/<uuid:conversation>/draft", writing.draft, name="conversation_draft"),
+    path("inbox/<uuid:conversation>/here", writing.here, name="conversation_here"),
     path("inbox/<uuid:conversation>/assign", actions.assign, name="conversation_assign"),
     path("inbox/<uuid:conversation>/tag", actions.tag, name="conversation_tag"),
     path("inbox/<uuid:conversation>/close", actions.close, name="conversation_close"),

@@ -13,7 +13,7 @@ from cxm.kernel.actor import Actor
 from cxm.kernel.clock import parse_instant
 from cxm.kernel.errors import NotFound
 from cxm.kernel.ids import parse_id
-from cxm.love.contracts import ConversationDetail, ConversationView, DraftView, Item, LineItem, NoteItem, ReplyItem
+from cxm.love.contracts import ConversationDetail, ConversationView, DraftView, Item, LineItem, Meanwhile, NoteItem, ReplyItem
 from cxm.love.models import Conversation, Draft, Entry, EventLine, Note
 from cxm.love.selectors import inbox, shapes
 from cxm.outbound import api as outbound
@@ -119,6 +119,29 @@ def _on_the_way(row: Conversation, replies: Sequence[Reply]) -> list[Item]:
         for reply in replies
         if str(reply.id) not in heard
     ]
+
+
+def answered_meanwhile(actor: Actor, key: UUID, since: datetime) -> list[Meanwhile]:
+    """See :func:`answered_since`. Raises NotFound."""
+    return answered_since(actor, _row(actor, key), since)
+
+
+def answered_since(actor: Actor, row: Conversation, since: datetime) -> list[Meanwhile]:
+    """What others answered after ``since``, oldest first: here, or in the platform's own program. Failed and taken back do not count."""
+    found = [
+        Meanwhile(reply.created_by_name, reply.created_at, reply.text)
+        for reply in outbound.replies(actor.organization, row.id)
+        if reply.created_at > since
+        and reply.state not in ("failed", "cancelled")
+        and (reply.created_by is None or reply.created_by != actor.member)
+    ]
+    elsewhere = Entry.objects.for_organization(actor.organization).filter(
+        conversation=row, ours=True, deleted_at=None, published_at__gt=since
+    )
+    for entry in elsewhere.filter(mention__reply=None):
+        author = entry.mention.get("author") or {}
+        found.append(Meanwhile(str(author.get("name") or row.account), entry.published_at, str(entry.mention.get("text") or "")))
+    return sorted(found, key=lambda one: one.at)
 
 
 def _drafts(actor: Actor, row: Conversation) -> tuple[DraftView, ...]:

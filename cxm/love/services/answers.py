@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from cxm.kernel.clock import now
 from cxm.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from cxm.kernel.text import normalise
 from cxm.love.models import Answer, Conversation, Entry
+from cxm.love.selectors import detail
 from cxm.love.services import drafts, rows
 from cxm.love.services.states import answered
 from cxm.outbound import api as outbound
@@ -33,11 +35,13 @@ def reply(
     in_reply_to: UUID | None = None,
     media: Sequence[Mapping[str, Any]] = (),
     undo_seconds: int = 0,
+    since: datetime | None = None,
 ) -> Reply:
     """Answer. ``visibility`` is the conversation's own unless given; ``in_reply_to`` their newest mention that may be answered.
+    ``since``: when the writer last saw the conversation; an answer somebody else gave after that is told instead of sending a second.
 
     Raises NotFound (the conversation, or a mention that is not in it), NotAllowed, Invalid (what the channel does not take),
-    Conflict (the mention was deleted, or a machine wrote it).
+    Conflict (the mention was deleted, a machine wrote it, or “answered_meanwhile”).
     """
     if visibility is not None and visibility not in _VISIBILITIES:
         raise Invalid(
@@ -59,6 +63,12 @@ def reply(
         )
     with transaction.atomic():
         row = rows.locked(actor, conversation, "conversations:reply")
+        if since is not None and (others := detail.answered_since(actor, row, since)):
+            raise Conflict(
+                "answered_meanwhile",
+                f"{others[-1].by} answered meanwhile. Yours was not sent.",
+                "Read it; send yours too if it is still needed.",
+            )
         target = _target(row, in_reply_to)
         private = (visibility or row.kind) == "private"
         proposed = outbound.propose(actor, _intent(row, target, normalise(text), private=private, media=media, undo_seconds=undo_seconds))

@@ -15,9 +15,11 @@ from django.test.utils import CaptureQueriesContext
 
 from cxm.connect import accounts as connecting
 from cxm.govern import api as govern
-from cxm.kernel.clock import now
+from cxm.kernel.clock import now, shifted_by
 from cxm.love import api
 from cxm.love.contracts import NoteItem, ReplyItem
+from cxm.love.models import Presence
+from cxm.love.services import presence
 from cxm.love.tests.conftest import World
 from cxm.outbound.models import Intent
 
@@ -320,3 +322,64 @@ def test_a_draft_needs_the_right_to_say_it(world: World, other: World, conversat
     analyst = signed_in(world, join(world, "analyst"))
     assert analyst.post(f"/inbox/{conversation}/draft", {"text": "x", "visibility": "private"}).status_code == 403
     assert signed_in(other).post(f"/inbox/{conversation}/draft", {"text": "x", "visibility": "private"}).status_code == 404
+
+
+def test_colleagues_see_who_looks_and_who_writes(world: World, other: World, browser: Client, conversation: UUID) -> None:
+    address = f"/inbox/{conversation}/here"
+    email = join(world, "agent")
+    colleague = signed_in(world, email)
+    assert page(browser, address).strip() == ""
+    assert colleague.post(address).status_code == 204
+    assert "Agent is looking at this too" in page(browser, address)
+    assert "looking" not in page(colleague, address), "nobody is told of themselves"
+    assert colleague.post(address, {"typing": "1"}).status_code == 204
+    assert "Agent is writing here" in page(browser, f"/inbox/{conversation}"), "whoever opens it sees it at once"
+    with shifted_by(timedelta(seconds=15)):
+        assert "Agent is looking at this too" in page(browser, address), "who rests their hands does not write"
+    with shifted_by(timedelta(seconds=50)):
+        assert page(browser, address).strip() == "", "who gives no sign of life is gone"
+        assert presence.sweep() is False
+    assert not Presence.objects.for_organization(world.organization).exists(), "and is forgotten"
+    colleague.post(address)
+    colleague.post(address, {"left": "1"})
+    assert page(browser, address).strip() == ""
+    stranger = signed_in(other)
+    assert stranger.get(address).status_code == stranger.post(address).status_code == 404
+
+
+def test_presence_is_told_by_name_alone_and_only_when_it_changes(
+    world: World, conversation: UUID, django_capture_on_commit_callbacks: Any
+) -> None:
+    def told(*, typing: bool) -> int:
+        with django_capture_on_commit_callbacks() as after:
+            api.here(world.actor, conversation, typing=typing)
+        return len(after)
+
+    first = told(typing=False)
+    assert first >= 1
+    assert told(typing=False) == 0, "a sign of life that says nothing new bothers nobody"
+    assert told(typing=True) == 1 and told(typing=True) == 0 and told(typing=False) == 1
+
+
+def test_who_answers_second_is_told_before_it_leaves(world: World, browser: Client, conversation: UUID) -> None:
+    shown = page(browser, f"/inbox/{conversation}")
+    seen = re.search(r'name="since"[^>]*value="([^"]+)"', shown)
+    assert seen
+    colleague = signed_in(world, join(world, "agent"))
+    write, says = f"/inbox/{conversation}/write", "div#composer-says"
+    part(colleague, write, {"text": "It left <today>.", "visibility": "private"}, target=says)
+    fresh = page(browser, f"/inbox/{conversation}/thread?since={seen[1].replace('+', '%2B')}")
+    assert "Agent answered while you have this open." in fresh
+    mine = {"text": "It leaves tomorrow.", "visibility": "private", "since": seen[1]}
+    refused = part(browser, write, mine, target=says)
+    assert refused.status_code == 409
+    said = refused.content.decode()
+    assert "Agent answered while you were writing. Yours was not sent." in said and "It left &lt;today&gt;." in said
+    assert Intent.objects.for_organization(world.organization).count() == 1
+    assert part(browser, write, {**mine, "visibility": "note"}, target=says).status_code == 200, "a note collides with nothing"
+    read = re.search(r'name="read" value="([^"]+)"', said)
+    assert read
+    sent = part(browser, write, {**mine, "read": read[1]}, target=says)
+    assert sent.status_code == 200 and f'id="since-{conversation}"' in sent.content.decode()
+    assert Intent.objects.for_organization(world.organization).count() == 2
+    assert part(browser, write, {**mine, "text": "And a second thing", "since": ""}, target=says).status_code == 200
