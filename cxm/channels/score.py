@@ -50,7 +50,7 @@ _CRITERIA: tuple[tuple[str, str, str, _Test], ...] = (
     ("bronze", "checks", "Every check of the contract that applies passes.", lambda channel, result: result.ok),
     ("bronze", "fixture", "At least one delivery stands in fixtures/.", lambda channel, result: len(fixtures(channel)) >= 1),
     ("silver", "fixtures", "Five deliveries with their expected items, one of them bad.", lambda channel, result: _covered(channel)),
-    ("silver", "answers", "It can answer.", lambda channel, result: channel.manifest.replies),
+    ("silver", "answers", "It can answer, or says that it only listens.", lambda channel, result: _answers(channel)),
     ("silver", "button", "The test button works.", lambda channel, result: channel.can("test")),
     (
         "silver",
@@ -59,7 +59,12 @@ _CRITERIA: tuple[tuple[str, str, str, _Test], ...] = (
         lambda c, r: _names(c, "AuthExpired"),
     ),
     ("silver", "slows_down", "It raises RateLimited or tells Unavailable when to come back.", lambda c, r: _names(c, "RateLimited")),
-    ("silver", "limits", "limits.text is stated.", lambda channel, result: channel.manifest.limits.text is not None),
+    (
+        "silver",
+        "limits",
+        "limits.text is stated where it answers.",
+        lambda channel, result: channel.manifest.limits.text is not None or not channel.manifest.replies,
+    ),
     ("gold", "deletions", "A deletion there becomes one here, where the platform tells of any.", lambda c, r: _deletes(c)),
     ("gold", "tests", "Its tests hold at least ten cases of their own.", lambda channel, result: _tests(channel) >= 10),
     ("gold", "outcome", "An unknown outcome can be settled: by reading back or by sending again.", lambda c, r: _settles(c)),
@@ -99,6 +104,12 @@ def _names(channel: Channel, error: str) -> bool:
         if names & {error, "error_of", "Mailbox", "Outbox"}:
             return True
     return False
+
+
+def _answers(channel: Channel) -> bool:
+    """Whether it answers; a feed says by ``private = false, public = false`` in ``[reply]`` that there is nothing to answer."""
+    rules = channel.manifest.reply
+    return channel.manifest.replies or not (rules.private or rules.public)
 
 
 def _deletes(channel: Channel) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -45,6 +46,110 @@ def mutations(body: bytes, count: int, seed: str) -> Iterator[bytes]:
             yield json.dumps(_changed(value, chance), ensure_ascii=bool(number % 3)).encode("utf-8", "surrogatepass")
         else:
             yield _bytes(body, chance)
+
+
+#: What each field of a payload is replaced with in turn; :data:`MISSING` removes it.
+MISSING: Any = object()
+FIELD_VALUES: tuple[Any, ...] = (
+    MISSING,
+    None,
+    False,
+    0,
+    -1,
+    2**53 + 1,
+    2**200,
+    1.5,
+    1e308,
+    "",
+    "\x00",
+    "\ud800",
+    "x" * 20_000,
+    [],
+    [None],
+    {},
+    {"": [None]},
+    "DEEP",
+)
+
+
+def fields(body: bytes) -> Iterator[tuple[str, bytes]]:
+    """``body`` (JSON, or XML) once for each of its fields and each of :data:`FIELD_VALUES`, and what was changed, in words."""
+    value = _json(body)
+    if isinstance(value, dict | list):
+        for path in _paths(value):
+            for fresh in FIELD_VALUES:
+                yield f"{'.'.join(map(str, path))} {_said(fresh)}", _written(_with(value, path, fresh))
+    elif body.lstrip()[:1] == b"<":
+        yield from _xml_fields(body)
+
+
+def _paths(value: Any, limit: int = 200) -> list[tuple[str | int, ...]]:
+    """Where something stands in ``value``, outermost first."""
+    found: list[tuple[str | int, ...]] = []
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    while waiting and len(found) < limit:
+        path, node = waiting.pop(0)
+        pairs: list[tuple[str | int, Any]] = []
+        if isinstance(node, dict):
+            pairs = list(cast("dict[str | int, Any]", node).items())
+        elif isinstance(node, list):
+            pairs = list(enumerate(cast("list[Any]", node)))
+        found += [(*path, key) for key, _ in pairs]
+        waiting += [((*path, key), part) for key, part in pairs]
+    return found[:limit]
+
+
+def _with(value: Any, path: tuple[str | int, ...], fresh: Any) -> Any:
+    if not path:
+        return fresh
+    copy: Any = dict(cast("dict[Any, Any]", value)) if isinstance(value, dict) else list(cast("list[Any]", value))
+    if len(path) == 1 and fresh is MISSING:
+        del copy[path[0]]
+    else:
+        copy[path[0]] = _with(copy[path[0]], path[1:], fresh)
+    return copy
+
+
+def _written(value: Any) -> bytes:
+    deep = "[" * 600 + "]" * 600
+    return json.dumps(value).replace('"DEEP"', deep).encode("utf-8", "surrogatepass")
+
+
+def _said(fresh: Any) -> str:
+    return "missing" if fresh is MISSING else f"is {fresh!r:.40}"
+
+
+def _xml_fields(body: bytes) -> Iterator[tuple[str, bytes]]:
+    """Each element removed, emptied, doubled, stuffed and nested; each attribute emptied and stuffed."""
+    for number, found in enumerate(re.finditer(rb"<([A-Za-z][\w:.-]*)((?:\s[^<>]*?)?)>([^<>]*)</\1>", body)):
+        if number >= 120:
+            break
+        name, attributes, text = found.groups()
+        tag = b"<" + name + attributes + b">"
+        end = b"</" + name + b">"
+        told = name.decode("ascii", "replace")
+        for how, fresh in (
+            ("missing", b""),
+            ("empty", tag + end),
+            ("twice", found.group() * 2),
+            ("huge", tag + b"x" * 20_000 + end),
+            ("a number", tag + str(2**200).encode() + end),
+            ("nested", tag + b"<b>" * 300 + text + b"</b>" * 300 + end),
+            ("never closed", tag + text),
+            ("with controls", tag + b"&#0;&#x1;\x07&nosuch;" + end),
+            ("without attributes", b"<" + name + b">" + text + end),
+        ):
+            yield f"{told} {how}", body[: found.start()] + fresh + body[found.end() :]
+    for number, found in enumerate(re.finditer(rb"""=\s*("[^"<>]*"|'[^'<>]*')""", body)):
+        if number >= 60:
+            break
+        for how, fresh in (
+            ("empty", b'=""'),
+            ("huge", b'="' + b"x" * 20_000 + b'"'),
+            ("unquoted", b"=x"),
+            ("a script", b'="javascript:alert(1)"'),
+        ):
+            yield f"attribute {number} {how}", body[: found.start()] + fresh + body[found.end() :]
 
 
 def _json(body: bytes) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from cxm.channels.kit import webhooks
 from cxm.channels.registry import Channel
 from cxm.channels.testing import source
 from cxm.channels.testing.fixtures import account, difference, fixtures
-from cxm.channels.testing.fuzz import mutations
+from cxm.channels.testing.fuzz import fields, mutations
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 _ROUNDS = 200
@@ -124,6 +125,33 @@ def mapping_is_total(channel: Channel) -> None:
                 _check_item(item, f"{fixture.name}, mutated to {body[:80]!r}")
 
 
+def every_field_survives(channel: Channel) -> None:
+    _needs_mapping(channel)
+    for fixture in fixtures(channel):
+        neighbour = list(_map(channel, fixture.delivery)) if _is_list(fixture.delivery.body) else []
+        for told, body in fields(fixture.delivery.body):
+            where = f"{fixture.name}, {told}"
+            items = _mapped(channel, RawDelivery("fuzz", body, fixture.delivery.headers, NOW), where)
+            for item in items:
+                _check_item(item, where)
+            if neighbour:
+                joined = body.rstrip()[:-1] + (b"," if body.strip() != b"[]" else b"") + fixture.delivery.body.lstrip()[1:]
+                beside = _mapped(channel, RawDelivery("fuzz", joined, fixture.delivery.headers, NOW), where)
+                expected = list(_map(channel, RawDelivery("fuzz", fixture.delivery.body, fixture.delivery.headers, NOW)))
+                assert beside[-len(expected) :] == expected, f"{where}: it cost its neighbours"
+
+
+def _is_list(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"[" and body.rstrip()[-1:] == b"]" and len(body.strip()) > 2
+
+
+def _mapped(channel: Channel, delivery: RawDelivery, where: str) -> list[Item]:
+    try:
+        return list(_map(channel, delivery))
+    except Exception as error:
+        raise AssertionError(f"{where}: the mapping raised {error!r}") from error
+
+
 def unauthentic_refused(channel: Channel) -> None:
     if not channel.can("receive"):
         raise NotRun("it receives no deliveries")
@@ -180,6 +208,11 @@ CHECKS: tuple[Check, ...] = (
     Check("fixtures_map", "Every fixture becomes what it should, in NFC, with aware times.", fixtures_map),
     Check("ids_stable", "Ids depend on nothing but what the platform sent.", ids_stable),
     Check("mapping_is_total", "No bytes make the mapping raise.", mapping_is_total),
+    Check(
+        "every_field_survives",
+        "Any field missing, null, huge, nested or of another type costs that one element at most.",
+        every_field_survives,
+    ),
     Check("unauthentic_refused", "Tampered, stale, unsigned and unconfigured deliveries are refused.", unauthentic_refused),
     Check("polls_end", "Polling reaches an end and its cursor holds.", polls_end),
 )
@@ -230,6 +263,14 @@ def _check_mention(mention: Mention, where: str) -> None:
     assert len(mention.text) <= 3 * contracts.TEXT_LIMIT, f"{where}: the text is too long"
     for name, text in (("text", mention.text), ("title", mention.title or "")):
         assert unicodedata.is_normalized("NFC", text[:100_000]), f"{where}: {name} is not NFC (use kit.text.clean)"
+    for name, url in [("url", mention.url), ("author.url", mention.author.url), *(("media.url", medium.url) for medium in mention.media)]:
+        assert url is None or url.lower().startswith(("https://", "http://")), f"{where}: {name} is no address of the web"
+    counts = (mention.engagement.likes, mention.engagement.shares, mention.engagement.comments, mention.engagement.views)
+    assert all(type(count) is int and 0 <= count <= 2**53 for count in counts), f"{where}: a count is no count (0 to 2^53)"
+    try:
+        json.dumps(dict(mention.context), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise AssertionError(f"{where}: context must be plain JSON values ({error})") from error
 
 
 def _texts(item: Mention | Deletion | Receipt) -> list[tuple[str, str]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
-from cxm.kernel.errors import NotFound
+from cxm.kernel.errors import Conflict, Invalid, NotFound
 from cxm.run.cli import kit
 
 accounts_app = typer.Typer(help="Our handles on channels.", no_args_is_help=True)
@@ -129,6 +130,60 @@ def pause(
         where = kit.organization_of(organization)
         changed = connect.change(kit.actor_of(where), _find(where, account), state="active" if resume else "paused")
     print(f"{changed.name}: {changed.state}")
+
+
+@accounts_app.command("feeds")
+def feeds(
+    account: Which,
+    opml: Annotated[
+        Path, typer.Option("--opml", metavar="FILE", help="A list of feeds as other readers export it.", exists=True, dir_okay=False)
+    ],
+    data: kit.Data = None,
+    organization: kit.Organization = None,
+    as_json: kit.AsJson = False,
+) -> None:
+    """Listen to every feed of a list (OPML) on an account for feeds.
+
+    Example: cxm account feeds rss/News --opml subscriptions.opml
+    """
+    with kit.engines(data):
+        from cxm.channels.rss import finding
+
+        where = kit.organization_of(organization)
+        try:
+            listed = finding.in_list(opml.read_bytes())
+        except ValueError as error:
+            raise Invalid("not_a_list", str(error), "Export the list from your reader as OPML.") from error
+        done = _add_feeds(kit.actor_of(where), _find(where, account), listed)
+    lines = [f"read: {done['read']}", f"added: {done['added']}", f"known: {done['known']}", f"refused: {len(done['refused'])}"]
+    kit.show(done, as_json, lines + [f"  {one['url']}: {one['reason']}" for one in done["refused"]])
+
+
+def _add_feeds(actor: Any, account: UUID, listed: list[Any]) -> dict[str, Any]:
+    from cxm.connect import api as connect
+
+    done: dict[str, Any] = {"read": len(listed), "added": 0, "known": 0, "refused": []}
+    known: set[str] = set()
+    cursor: str | None = None
+    while True:
+        found = connect.source_page(actor, channel=None, account=account, kind="feed", cursor=cursor, limit=500)
+        known |= {str(source.settings.get("url")) for source in found.items}
+        if (cursor := found.next) is None:
+            break
+    for one in listed:
+        url = "https:" + one.url.partition(":")[2]
+        if url in known:
+            done["known"] += 1
+            continue
+        told = {"url": url, "title": one.title, "folder": " / ".join(one.folders)[:400]}
+        try:
+            connect.add_source(actor, account=str(account), kind="feed", settings={key: value for key, value in told.items() if value})
+        except (Invalid, Conflict) as error:
+            done["refused"].append({"url": url, "reason": error.text})
+            continue
+        known.add(url)
+        done["added"] += 1
+    return done
 
 
 @accounts_app.command("remove")
