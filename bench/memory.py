@@ -20,12 +20,14 @@ def run(settle: int = 20) -> dict[str, object]:
                 continue
             try:
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                ours = int(folder.name) == made.process.pid or str(made.data) in command or _child_of_postmaster(folder, made.data)
+                ours = _is_or_is_child_of(folder, made.process.pid) or str(made.data) in command or _child_of_postmaster(folder, made.data)
                 if ours:
                     size = next(
                         int(line.split()[1]) for line in (folder / "smaps_rollup").read_text().splitlines() if line.startswith("Pss:")
                     )
-                    name = "postgres" if "postgres" in command else "serve"
+                    name = next(
+                        (name for name, part in (("postgres", "postgres"), ("worker", "cxm.run.beside")) if part in command), "serve"
+                    )
                     sizes[name] = sizes.get(name, 0) + size / 1024
             except (OSError, StopIteration):
                 continue
@@ -40,9 +42,17 @@ def _started(made: object) -> float:
     return round(time.perf_counter() - began, 2)
 
 
+def _is_or_is_child_of(folder: Path, process: int) -> bool:
+    return int(folder.name) == process or _parent(folder) == process
+
+
+def _parent(folder: Path) -> int:
+    return int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+
+
 def _child_of_postmaster(folder: Path, data: Path) -> bool:
     try:
         postmaster = (data / "postgres" / "postmaster.pid").read_text().split()[0]
-        return (folder / "stat").read_text().rpartition(")")[2].split()[1] == postmaster
+        return _parent(folder) == int(postmaster)
     except (OSError, IndexError):
         return False

@@ -9,6 +9,7 @@ promises that is one effect, else left to a person. It is never sent blindly aga
 from __future__ import annotations
 
 from concurrent.futures import TimeoutError as FutureTimeout
+from concurrent.futures import wait
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -32,6 +33,8 @@ from cxm.platform import events, observability
 
 #: A call is given up after this many seconds; only then may an unknown outcome be read back.
 CALL_SECONDS = 30
+#: A stop waits this long for a call that has begun: what is on the wire has then arrived, and nothing arrives after its acknowledgement.
+WIRE_SECONDS = 0.4
 READ_BACK_TRIES = 12
 _log = structlog.get_logger(__name__)
 
@@ -83,6 +86,7 @@ def _begin(row: Intent, outgoing: Outgoing) -> Sent:
         if _stopped(row):
             raise _Stopped
         call = connect.send(row.organization_id, row.account_id, outgoing)
+        wait([call], WIRE_SECONDS)
     return call.result(CALL_SECONDS)
 
 

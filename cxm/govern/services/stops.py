@@ -22,7 +22,7 @@ from cxm.platform import events, realtime
 
 #: First key of the advisory locks (any fixed number that no other part uses); the second is derived from the organization.
 _LOCK_SPACE = 0x57A9
-#: How long turning a stop on waits for sends that are beginning; they take milliseconds.
+#: How long turning a stop on waits for sends that are beginning; they take half a second at most.
 _WAIT = "10s"
 _held: HeldItems | None = None
 _unit_of_account: Callable[[UUID, UUID], UUID | None] | None = None
@@ -49,7 +49,7 @@ def beginning(organization: UUID) -> Iterator[None]:
     """The short section in which a send may begin: ask :func:`covering_stops` inside, and commit the mark that it begins inside.
 
     It holds a shared PostgreSQL advisory lock; turning a stop on waits until every open section has ended before it is
-    acknowledged. Keep network calls out of it. Within a transaction the lock is kept until that transaction ends.
+    acknowledged. Wait for no platform in it, beyond the moment in which a call leaves. Within a transaction the lock is kept until that transaction ends.
     """
     if connection.in_atomic_block:
         _lock("pg_advisory_xact_lock_shared", organization)
