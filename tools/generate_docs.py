@@ -243,6 +243,7 @@ def _channel(manifest: Any, result: Any, live: str) -> str:
     facts = [
         ("name", code(manifest.name)),
         ("kinds of mentions", ", ".join(manifest.kinds)),
+        ("sources beside its own inbound", "; ".join(f"{code(kind.name)}: {kind.title}" for kind in manifest.sources) or "none"),
         ("signs in by", manifest.auth.kind.replace("_", " ")),
         ("deliveries signed by", (manifest.auth.inbound or "it fetches by itself").replace("_", " ")),
         ("connects to", ", ".join(hosts) or "nothing"),

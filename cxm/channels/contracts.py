@@ -166,6 +166,18 @@ class AccountView:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceView:
+    """One thing an account listens to beside its own inbound: a folder, a room, a feed, a search.
+
+    ``kind`` and ``settings`` are as the channel's manifest declares them; ``id`` is stable, to keep a cursor by.
+    """
+
+    id: UUID
+    kind: str
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
 class RawDelivery:
     """Bytes as they came, with an id that makes a second arrival recognisable and the headers worth keeping."""
 
@@ -297,13 +309,17 @@ class Dialler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the runtime hands a connector for one account: its settings and credentials, and the only ways out."""
+    """What the runtime hands a connector for one account: its settings and credentials, and the only ways out.
+
+    ``sources``: what it listens to beside its own inbound, oldest first; a stream is opened anew when they change.
+    """
 
     account: AccountView
     credentials: Mapping[str, str]
     http: Http
     dial: Dialler
     now: datetime
+    sources: tuple[SourceView, ...] = ()
 
 
 class Receive(Protocol):

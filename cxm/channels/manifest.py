@@ -94,8 +94,21 @@ class ReplyRules:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceKind:
+    """A kind of source an account can listen to beside its own inbound: ``[sources.<name>]`` with ``title``, ``description`` and its
+    ``settings`` as JSON Schema. ``hosts`` names those settings that are addresses to be called: the guard judges them when given."""
+
+    name: str
+    title: str
+    description: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """The whole manifest. ``settings`` and ``credentials`` are JSON Schemas; ``ids_unique_within`` is channel or account."""
+    """The whole manifest. ``settings`` and ``credentials`` are JSON Schemas; ``ids_unique_within`` is channel or account;
+    ``sources`` are the kinds of sources an account can have, none where it listens by itself alone."""
 
     name: str
     title: str
@@ -111,6 +124,7 @@ class Manifest:
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     credentials: Mapping[str, Any] = field(default_factory=dict[str, Any])
     kinds: tuple[str, ...] = ()
+    sources: tuple[SourceKind, ...] = ()
     run_live: bool = False
     description: str = ""
 
@@ -195,6 +209,7 @@ def _manifest(top: _Reader, problems: list[str]) -> Manifest:
         support=top.choice("support", SUPPORT),
         ids_unique_within=top.choice("ids_unique_within", ("channel", "account")),
         kinds=top.strings("kinds"),
+        sources=_sources(top.table_of("sources")),
         run_live=top.get("run_live", bool, False),
         settings=top.get("settings", dict, {}),
         credentials=top.get("credentials", dict, {}),
@@ -224,6 +239,23 @@ def _manifest(top: _Reader, problems: list[str]) -> Manifest:
     return manifest
 
 
+def _sources(tables: _Reader) -> tuple[SourceKind, ...]:
+    found: list[SourceKind] = []
+    for name in tables.table:
+        table = tables.table_of(name)
+        found.append(
+            SourceKind(
+                name=name,
+                title=table.get("title", str, "", required=True),
+                description=table.get("description", str, ""),
+                settings=table.get("settings", dict, {}, required=True),
+                hosts=table.strings("hosts"),
+            )
+        )
+        table.close()
+    return tuple(found)
+
+
 def _check(manifest: Manifest, folder: str, problems: list[str]) -> None:
     if manifest.name != folder or not _NAME.fullmatch(manifest.name):
         problems.append(f"name must be the folder's name, {folder}, of a-z, 0-9 and _.")
@@ -236,9 +268,23 @@ def _check(manifest: Manifest, folder: str, problems: list[str]) -> None:
             problems.append(f"hosts.allowed: “{host}” is no host name (no scheme, no port, no path).")
     if "receive" in manifest.capabilities and not manifest.auth.inbound:
         problems.append("Write auth.inbound: the scheme by which deliveries are signed.")
+    _check_sources(manifest, problems)
     for title, schema in (("settings", manifest.settings), ("credentials", manifest.credentials)):
         problems.extend(f"{title}: {problem}" for problem in schemas.problems_of_schema(schema))
     properties = cast("Mapping[str, Any]", manifest.settings.get("properties", {}))
     named = [*manifest.hosts.settings, *manifest.reply.needs]
     named += [rule for rule in (manifest.reply.idempotent, manifest.reply.reads_back) if isinstance(rule, str)]
     problems.extend(f"“{name}” is named as a setting but is not in settings.properties." for name in named if name not in properties)
+
+
+def _check_sources(manifest: Manifest, problems: list[str]) -> None:
+    if manifest.sources and not {"poll", "stream", "receive"} & set(manifest.capabilities):
+        problems.append("sources need a way to hear: poll, stream or receive.")
+    for source in manifest.sources:
+        if not _NAME.fullmatch(source.name):
+            problems.append(f"sources: “{source.name}” is no kind; use a-z, 0-9 and _.")
+        problems.extend(f"sources.{source.name}: {problem}" for problem in schemas.problems_of_schema(source.settings))
+        known = cast("Mapping[str, Any]", source.settings.get("properties", {}))
+        problems.extend(
+            f"sources.{source.name}: “{name}” is named as a host but is not in its settings." for name in source.hosts if name not in known
+        )

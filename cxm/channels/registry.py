@@ -15,7 +15,7 @@ from cxm.channels import contracts
 from cxm.channels import manifest as manifests
 from cxm.channels.contracts import AccountView, Item, Poll, RawDelivery, ReadBack, Receive, Reply, Stream, Test, Unmappable
 from cxm.channels.kit import schemas
-from cxm.channels.manifest import Manifest, ManifestInvalid
+from cxm.channels.manifest import Manifest, ManifestInvalid, SourceKind
 from cxm.kernel.errors import FieldError, NotFound
 
 ENTRY_POINTS = "cxm.channels"
@@ -74,6 +74,14 @@ class Channel:
     def check_credentials(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
         """The same for credentials (paths ``credentials.…``)."""
         return schemas.check(self.manifest.credentials, values, "credentials")
+
+    def source_kind(self, name: str) -> SourceKind | None:
+        """The kind of source called ``name``, None where the channel has none."""
+        return next((kind for kind in self.manifest.sources if kind.name == name), None)
+
+    def check_source(self, kind: SourceKind, values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
+        """Settings of one source with defaults filled in, and what is wrong with them (paths ``settings.…``)."""
+        return schemas.check(kind.settings, values, "settings")
 
     @cached_property
     def _connector(self) -> Any:

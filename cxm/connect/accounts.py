@@ -15,7 +15,7 @@ from cxm.channels import registry
 from cxm.channels.contracts import AccountView
 from cxm.connect.contracts import Account as AccountContract
 from cxm.connect.events import AccountChanged
-from cxm.connect.models import Account
+from cxm.connect.models import Account, Source
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
@@ -126,12 +126,13 @@ def change(
 
 
 def remove(actor: Actor, account: UUID) -> None:
-    """Disconnect: nothing comes in or goes out any more, credentials are forgotten; its mentions stay."""
+    """Disconnect: nothing comes in or goes out any more, credentials and sources are forgotten; its mentions stay."""
     with transaction.atomic():
         row = find(actor.organization, account, lock=True)
         _may(actor, row.unit_id)
         row.removed_at, row.sealed_credentials, row.state = now(), "", "paused"
         row.save()
+        Source.objects.for_organization(row.organization_id).filter(account_id=row.id).delete()
         _changed(row, "removed")
         govern.record(actor, "account.remove", f"account:{row.id}")
 

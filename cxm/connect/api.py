@@ -18,10 +18,14 @@ from cxm.connect.imports import import_lines, json_lines_of_csv
 from cxm.connect.mailbox import register_acceptor, take_in_all
 from cxm.connect.runtime import runtime, session_of
 from cxm.connect.selectors import account, accounts, gaps, mailbox_sum
+from cxm.connect.sources import add as add_source
+from cxm.connect.sources import change as change_source
+from cxm.connect.sources import remove as remove_source
+from cxm.connect.sources import source_page
 from cxm.connect.strips import gap_strip
 
 __all__ = [
-    "account", "accounts", "change", "connect", "deliver", "gap_strip", "gaps", "import_lines", "json_lines_of_csv", "mailbox_sum", "read_back", "register_acceptor", "remove", "rules", "runtime", "send",
+    "account", "accounts", "add_source", "change", "change_source", "connect", "deliver", "gap_strip", "gaps", "import_lines", "json_lines_of_csv", "mailbox_sum", "read_back", "register_acceptor", "remove", "remove_source", "rules", "runtime", "send", "source_page",
     "take_in_all", "test_account",
 ]  # fmt: skip
 

@@ -31,6 +31,19 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Something an account listens to beside its own inbound. ``account`` is the account's name."""
+
+    id: UUID
+    channel: str
+    account: str
+    account_id: UUID
+    kind: str
+    settings: Mapping[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """One mapped item on its way to ``listen.accept``: in the provider's order within its delivery."""
 

@@ -36,6 +36,20 @@ class Account(OrganizationModel):
         indexes = [models.Index(fields=["next_look_at"], condition=Q(state="active", removed_at=None), name="account_due")]
 
 
+class Source(OrganizationModel):
+    """Something an account listens to beside its own inbound: a folder, a room, a feed, a search. ``fingerprint`` is of the settings."""
+
+    account_id = models.UUIDField()
+    kind = models.CharField(max_length=40)
+    settings = models.JSONField(default=dict)
+    fingerprint = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta(OrganizationModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization_id", "account_id", "kind", "fingerprint"], name="source_once")]
+        indexes = [models.Index(fields=["organization_id", "-created_at", "-id"], name="source_newest")]
+
+
 class Delivery(OrganizationModel):
     """The raw mailbox: bytes as they came. ``account_id`` is null for imports, which name their accounts themselves."""
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from pydantic import BaseModel, Field
 
 from cxm.channels import registry
-from cxm.connect import accounts, hooks_rest, quarantine, selectors
+from cxm.connect import accounts, hooks_rest, quarantine, selectors, sources_rest
 from cxm.connect import api as connect
 from cxm.connect.contracts import Account as AccountContract
 from cxm.govern import api as govern
@@ -19,6 +19,15 @@ from cxm.kernel.errors import NotFound
 from cxm.platform.config import settings
 
 router = govern.router(tags=["accounts"])
+
+
+class SourceKindOut(BaseModel):
+    """A kind of source that an account of a channel can listen to; ``settings`` is a JSON Schema."""
+
+    kind: str
+    title: str
+    description: str
+    settings: dict[str, Any]
 
 
 class ChannelOut(BaseModel):
@@ -32,6 +41,7 @@ class ChannelOut(BaseModel):
     text_limit: int | None
     settings: dict[str, Any]
     credentials: dict[str, Any]
+    sources: list[SourceKindOut]
 
 
 class ChannelList(BaseModel):
@@ -286,7 +296,10 @@ def _channel(entry: registry.Channel) -> dict[str, Any]:
     return {
         "name": manifest.name, "title": manifest.title, "description": manifest.description, "capabilities": list(manifest.capabilities), "support": manifest.support,
         "text_limit": manifest.limits.text, "settings": dict(manifest.settings), "credentials": dict(manifest.credentials),
+        "sources": [
+            {"kind": kind.name, "title": kind.title, "description": kind.description, "settings": dict(kind.settings)} for kind in manifest.sources
+        ],
     }  # fmt: skip
 
 
-ROUTES = [("", router), ("/webhooks", hooks_rest.router)]
+ROUTES = [("", router), ("/sources", sources_rest.router), ("/webhooks", hooks_rest.router)]

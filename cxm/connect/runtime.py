@@ -22,7 +22,7 @@ from django.db import close_old_connections, transaction
 
 from cxm.channels import registry
 from cxm.channels.contracts import AuthExpired, ConnectorError, Polled, RateLimited, Session, Unavailable, Unheard
-from cxm.connect import accounts, hooks_post, mailbox
+from cxm.connect import accounts, hooks_post, mailbox, sources
 from cxm.connect.models import Account, Gap
 from cxm.kernel.clock import now
 from cxm.platform import egress, realtime
@@ -226,7 +226,9 @@ async def _db(work: Callable[[], T]) -> T:
 
 def session_of(row: Account, http: egress.GuardedHttp) -> Session:
     """What a connector is handed for one account."""
-    return Session(account=accounts.view(row), credentials=accounts.credentials_of(row), http=http, dial=egress.dial, now=now())
+    return Session(
+        account=accounts.view(row), credentials=accounts.credentials_of(row), http=http, dial=egress.dial, now=now(), sources=sources.views(row)
+    )  # fmt: skip
 
 
 def claim_due(limit: int = 50) -> list[Account]:

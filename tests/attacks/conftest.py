@@ -37,8 +37,11 @@ def furnish(rest: Rest, provider: Provider) -> House:
     case = rest.post("/cases", {"title": "A matter", "conversations": [conversation["id"]]})
     member = rest.post("/members", {"email": f"{uuid4().hex[:8]}@example.com", "name": "Jonas", "role": "agent"})
     stop = rest.post("/stops", {"scope": "kind:survey", "reason": "furniture"})
+    mailbox = rest.post("/accounts", {"channel": "email", "name": f"{uuid4().hex[:8]}@example.com", "settings": {"address": "care@example.com", "imap_host": "imap.example.com"}, "credentials": {"username": "u", "password": "p"}})  # fmt: skip
+    rest.did("PATCH", f"/accounts/{mailbox['id']}", {"state": "paused"}, 200)
+    source = rest.post("/sources", {"account": mailbox["id"], "kind": "folder", "settings": {"folder": "Returns"}})
     ids = {
-        "account": account.id, "conversation": conversation["id"], "mention": mention["id"], "reply": reply, "profile": profile["id"], "item": quarantined["id"],
+        "source": source["id"], "mailbox": mailbox["id"], "account": account.id, "conversation": conversation["id"], "mention": mention["id"], "reply": reply, "profile": profile["id"], "item": quarantined["id"],
         "identity": profile["identities"][0]["id"], "case": case["id"], "member": member["id"], "stop": stop["id"],
         "unit": rest.post("/units", {"name": f"Unit {uuid4().hex[:6]}"})["id"], "topic": rest.post("/topics", {"name": f"Topic {uuid4().hex[:6]}", "query": "order"})["id"],
         "token": rest.post("/tokens", {"name": "spare", "scopes": ["mentions:read"]})["id"],

@@ -24,7 +24,7 @@ BODIES: dict[str, Any] = {
     "PATCH /topics/{topic}": {"name": "Taken"}, "POST /conversations/{conversation}/notes": {"text": "We were here."}, "POST /conversations/{conversation}/assign": {"member": None},
     "POST /conversations/{conversation}/snooze": {"until": "2026-12-24T00:00:00Z"}, "POST /conversations/{conversation}/tags": {"add": ["taken"]},
     "POST /conversations/{conversation}/close": {"reason": "expired"}, "POST /conversations/{conversation}/replies": {"text": "We were here."},
-    "PATCH /cases/{case}": {"state": "resolved"},
+    "PATCH /cases/{case}": {"state": "resolved"}, "PATCH /sources/{source}": {"settings": {"folder": "Taken"}},
 }  # fmt: skip
 
 #: Ids of the other organization beside our own: in bodies and filters.
@@ -38,6 +38,7 @@ SECONDARY: list[tuple[str, str, Any]] = [
     ("POST", "/stops/{own:stop}/lift", {"release": ["{reply}"]}),
     ("POST", "/profiles/{own:profile}/merge", {"profiles": ["{profile}"], "reason": "theft"}),
     ("POST", "/profiles/{own:profile}/unlink", {"identity": "{identity}", "reason": "theft"}),
+    ("POST", "/sources", {"account": "{mailbox}", "kind": "folder", "settings": {"folder": "Theirs"}}),
     ("POST", "/accounts", {"channel": "webhook", "name": "In theirs", "unit": "{unit}"}),
     ("PATCH", "/accounts/{own:account}", {"unit": "{unit}"}),
     ("POST", "/conversations/{own:conversation}/assign", {"member": "{member}"}),
@@ -51,7 +52,7 @@ SECONDARY: list[tuple[str, str, Any]] = [
     ("GET", "/conversations/{own:conversation}?before={mention}", None),
 ]
 FILTERS = [
-    "/quarantine?account={account}", "/conversations?account={account}", "/conversations?unit={unit}", "/conversations?case={case}", "/conversations?profile={profile}",
+    "/quarantine?account={account}", "/sources?account={mailbox}", "/conversations?account={account}", "/conversations?unit={unit}", "/conversations?case={case}", "/conversations?profile={profile}",
     "/conversations?assignee={member}",
 ]  # fmt: skip
 #: What a stranger may ask without a sign-in.
@@ -85,7 +86,7 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str]]:
 def snapshot(house: House) -> dict[str, Any]:
     """How everything of a house stands."""
     singles = ("units/{unit}", "members/{member}", "tokens/{token}", "stops/{stop}", "profiles/{profile}", "accounts/{account}", "quarantine/{item}",
-               "webhooks/{webhook}", "replies/{reply}", "mentions/{mention}", "topics/{topic}", "conversations/{conversation}", "cases/{case}")  # fmt: skip
+               "webhooks/{webhook}", "replies/{reply}", "mentions/{mention}", "topics/{topic}", "conversations/{conversation}", "cases/{case}", "sources/{source}")  # fmt: skip
     found = {path: house.rest.get("/" + filled(path, house.ids, {})) for path in singles}
     found["stops"] = [stop["id"] for stop in house.rest.all("/stops") if stop["on"]]
     for own in (found["tokens/{token}"], found["accounts/{account}"]):

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
-from cxm.channels.contracts import AuthExpired, ConnectorError, Outgoing, Polled, RawDelivery, Rejected, Sent, Session, TestStep
+from cxm.channels.contracts import (
+    AuthExpired,
+    ConnectorError,
+    Outgoing,
+    Polled,
+    RawDelivery,
+    Rejected,
+    Sent,
+    Session,
+    TestStep,
+    Unheard,
+)
 from cxm.channels.email import outgoing as letters
 from cxm.channels.kit.mail.imap import Head, Mailbox, Server
 from cxm.channels.kit.mail.smtp import Outbox
@@ -30,15 +41,19 @@ _THREADS = ThreadPoolExecutor(max_workers=32, thread_name_prefix="mail")
 
 
 class Poll:
-    """Looks for new mail: by UID within one UIDVALIDITY, else by date."""
+    """Looks for new mail: by UID within one UIDVALIDITY, else by date; in the account's folder, then in those its sources name."""
 
     async def poll(self, session: Session, cursor: Mapping[str, Any] | None) -> Polled:
-        """At most :data:`BATCH` mails after ``cursor`` (``uidvalidity``, ``uid``, ``day``), none marked as read."""
+        """At most :data:`BATCH` mails after ``cursor`` (``uidvalidity``, ``uid``, ``day``; the same for each further folder under ``sources``),
+        none marked as read."""
         return await _in_thread(_poll, session, cursor)
 
 
 class Stream:
-    """Stays connected and hears of new mail within a second where the server can IDLE (else it looks each minute)."""
+    """Stays connected and hears of new mail within a second where the server can IDLE (else it looks each minute).
+
+    IDLE tells of one folder: those of sources are looked at each minute.
+    """
 
     async def listen(self, session: Session, cursor: Mapping[str, Any] | None) -> AsyncIterator[Polled]:
         """Batches as they come, an empty one each minute as a sign of life. Cancelling closes the connection."""
@@ -46,7 +61,7 @@ class Stream:
         try:
             while True:
                 # A stream outlives the moment its session was made at.
-                batch = await _in_thread(_batch, box, replace(session, now=clock.now()), cursor)
+                batch = await _in_thread(_round, box, replace(session, now=clock.now()), cursor)
                 cursor = batch.cursor
                 yield batch
                 if not batch.more:
@@ -118,14 +133,60 @@ def _connected(session: Session) -> Mailbox:
 
 def _poll(session: Session, cursor: Mapping[str, Any] | None) -> Polled:
     with _connected(session) as box:
-        return _batch(box, session, cursor)
+        return _round(box, session, cursor)
 
 
-def _batch(box: Mailbox, session: Session, cursor: Mapping[str, Any] | None) -> Polled:
-    folder = box.select(_folder(session))
+def _further(session: Session) -> dict[str, object]:
+    """Folders that sources name beside the account's own, with how many days back each begins."""
+    own = _folder(session)
+    back = session.account.settings.get("history_days")
+    named = (
+        (str(source.settings.get("folder")), source.settings.get("history_days", back))
+        for source in session.sources
+        if source.kind == "folder"
+    )
+    return {folder: days for folder, days in named if folder.casefold() != own.casefold()}
+
+
+def _round(box: Mailbox, session: Session, cursor: Mapping[str, Any] | None) -> Polled:
+    """The first folder that has news, the account's own before those of sources; that one is open afterwards where there are none.
+
+    A source whose folder cannot be opened is told as unheard and holds up nobody.
+    """
     known = dict(cursor or {})
+    found = _batch(box, session, _folder(session), known)
+    further = _further(session)
+    if not further:
+        return found
+    places = _places(known, further)
+    unheard: list[Unheard] = []
+    news = found
+    for folder, days in further.items():
+        if news.deliveries or news.more:
+            break
+        try:
+            news = _batch(box, session, folder, places[folder], label=f"{folder}:", history=days)
+        except Rejected as error:
+            places[folder].setdefault("since", session.now.isoformat())
+            unheard.append(Unheard(datetime.fromisoformat(str(places[folder]["since"])), session.now, error.text))
+        else:
+            places[folder] = {**news.cursor, "since": session.now.isoformat()}
+    if not (news.deliveries or news.more):
+        news = found = _batch(box, session, _folder(session), known)  # its own is open again, and what came meanwhile is heard
+    return Polled(news.deliveries, {**found.cursor, "sources": places}, bool(news.deliveries) or news.more, unheard=tuple(unheard))
+
+
+def _places(known: Mapping[str, Any], further: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The cursors of those folders, empty for a new one; of folders no source names any more nothing is kept."""
+    kept = cast("Mapping[str, Mapping[str, Any]]", known.get("sources", {}))
+    return {folder: dict(kept.get(folder, {})) for folder in further}
+
+
+def _batch(box: Mailbox, session: Session, name: str, known: Mapping[str, Any], *, label: str = "", history: object = None) -> Polled:
+    """What is new in one folder. ``label`` keeps its deliveries apart: two folders may count alike."""
+    folder = box.select(name)
     last = int(known.get("uid") or 0) if known.get("uidvalidity") == folder.validity else 0
-    uids = box.after(last) if last else box.since(_first_day(session, known))
+    uids = box.after(last) if last else box.since(_first_day(session, known, history))
     heads = box.heads(uids[:BATCH]) if uids else []
     deliveries: list[RawDelivery] = []
     taken = 0
@@ -133,7 +194,7 @@ def _batch(box: Mailbox, session: Session, cursor: Mapping[str, Any] | None) -> 
         if deliveries and taken + min(head.size, SIZE_LIMIT) > BATCH_BYTES:
             break
         last = max(last, head.uid)
-        if (delivery := _delivery(box, head, folder.validity, session.now)) is not None:
+        if (delivery := _delivery(box, head, f"{label}{folder.validity}", session.now)) is not None:
             deliveries.append(delivery)
             taken += len(delivery.body)
     else:
@@ -143,19 +204,19 @@ def _batch(box: Mailbox, session: Session, cursor: Mapping[str, Any] | None) -> 
     return Polled(tuple(deliveries), {"uidvalidity": folder.validity, "uid": last, "day": session.now.date().isoformat()}, more)
 
 
-def _first_day(session: Session, known: Mapping[str, Any]) -> date:
+def _first_day(session: Session, known: Mapping[str, Any], history: object) -> date:
     """Where to begin without a usable UID: shortly before we last looked, or as far back as the settings say."""
     with suppress(ValueError, TypeError):
-        return date.fromisoformat(str(known["day"])) - timedelta(days=2) if "day" in known else _history(session)
-    return _history(session)
+        return date.fromisoformat(str(known["day"])) - timedelta(days=2) if "day" in known else _history(session, history)
+    return _history(session, history)
 
 
-def _history(session: Session) -> date:
-    days = session.account.settings.get("history_days")
+def _history(session: Session, history: object) -> date:
+    days = session.account.settings.get("history_days") if history is None else history
     return (session.now - timedelta(days=int(days) if isinstance(days, int) else 30)).date()
 
 
-def _delivery(box: Mailbox, head: Head, validity: int, now: datetime) -> RawDelivery | None:
+def _delivery(box: Mailbox, head: Head, place: str, now: datetime) -> RawDelivery | None:
     whole = head.size <= SIZE_LIMIT
     body = box.fetch(head.uid, SIZE_LIMIT if whole else _PART)
     if body is None:
@@ -163,7 +224,7 @@ def _delivery(box: Mailbox, head: Head, validity: int, now: datetime) -> RawDeli
     headers = {} if whole else {"x-truncated": "true"}
     if head.internal_date is not None:
         headers["x-internal-date"] = head.internal_date.isoformat()
-    return RawDelivery(f"{validity}:{head.uid}", body, headers, now)
+    return RawDelivery(f"{place}:{head.uid}", body, headers, now)
 
 
 async def _news(box: Mailbox) -> None:
@@ -272,7 +333,8 @@ def _step(steps: list[TestStep], name: str, done: str, call: Any) -> Any:
 def _test_imap(session: Session, steps: list[TestStep]) -> None:
     with _step(steps, "Connect to IMAP", "The server answers.", lambda: Mailbox(_imap(session), session.dial)) as box:
         _step(steps, "Sign in to IMAP", "User name and password are accepted.", lambda: box.sign_in(*_credentials(session)))
-        _step(steps, f"Open {_folder(session)}", "The folder can be read.", lambda: box.select(_folder(session)))
+        for folder in (_folder(session), *_further(session)):
+            _step(steps, f"Open {folder}", "The folder can be read.", lambda folder=folder: box.select(folder))
 
 
 def _test_smtp(session: Session, steps: list[TestStep]) -> None:

@@ -7,12 +7,12 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from cxm.channels.contracts import AccountView, Session
+from cxm.channels.contracts import AccountView, Session, SourceView
 
 USER, PASSWORD = "care", 'p"w\\d ü'
 SETTINGS = {
@@ -40,6 +40,7 @@ class MailServer:
     def __init__(self, count: int = 3) -> None:
         self.validity = 7
         self.mails: dict[int, bytes] = {number: mail(number) for number in range(1, count + 1)}
+        self.folders: dict[str, dict[int, bytes]] = {"INBOX": self.mails}
         self.appended: list[bytes] = []
         self.sent: list[tuple[str, str, bytes]] = []
         self.fail = ""
@@ -59,10 +60,13 @@ class MailServer:
         threading.Thread(target=_quietly, args=(serve, theirs), daemon=True).start()
         return ours
 
-    def session(self, now: datetime, settings: Mapping[str, Any] | None = None, password: str = PASSWORD) -> Session:
-        """A session over this server."""
+    def session(
+        self, now: datetime, settings: Mapping[str, Any] | None = None, password: str = PASSWORD, folders: Sequence[str] = ()
+    ) -> Session:
+        """A session over this server; ``folders`` are further ones that sources name."""
         account = AccountView(UUID(int=1), "email", "care@acme.example", {**SETTINGS, **(settings or {})})
-        return Session(account, {"username": USER, "password": password}, http=None, dial=self.dial, now=now)  # type: ignore[arg-type]
+        sources = tuple(SourceView(UUID(int=number), "folder", {"folder": name}) for number, name in enumerate(folders, 2))
+        return Session(account, {"username": USER, "password": password}, http=None, dial=self.dial, now=now, sources=sources)  # type: ignore[arg-type]
 
     # --- IMAP ---
 
@@ -105,9 +109,11 @@ class MailServer:
         file.write(f"{tag} NO no\r\n".encode())
 
     def _do_examine(self, file: Any, tag: str, command: str) -> None:
-        if '"INBOX"' not in command:
+        opened = self.folders.get(command.partition('"')[2].rpartition('"')[0])
+        if opened is None:
             file.write(f"{tag} NO no such mailbox\r\n".encode())
             return
+        self.mails = opened
         following = max(self.mails, default=0) + 1
         told = f"* {len(self.mails)} EXISTS\r\n* OK [UIDVALIDITY {self.validity}] .\r\n* OK [UIDNEXT {following}] .\r\n"
         file.write(f"{told}{tag} OK [READ-ONLY] done\r\n".encode())

@@ -94,6 +94,65 @@ def test_a_missing_folder_is_rejected() -> None:
         _poll(MailServer(1), folder='Entwürfe" x')
 
 
+def _all(server: MailServer, folders: list[str], cursor: Any = None) -> tuple[list[str], Any, list[Any]]:
+    """Polls until nothing is left, as the runtime does: ids, the last cursor, what was unheard."""
+    heard: list[str] = []
+    for _ in range(20):
+        found = asyncio.run(Poll().poll(server.session(NOW, folders=folders), cursor))
+        heard += [one.delivery_id for one in found.deliveries]
+        cursor = found.cursor
+        if not found.more:
+            return heard, cursor, list(found.unheard)
+    raise AssertionError(f"it never ends: {heard}")
+
+
+def test_further_folders_are_heard_each_from_where_it_stood() -> None:
+    server = MailServer(2)
+    server.folders["Returns"], server.folders["Empty"] = {1: mail(11), 2: mail(12)}, {}
+    heard, cursor, _ = _all(server, ["Returns", "Empty", "inbox"])
+    assert heard == ["7:1", "7:2", "Returns:7:1", "Returns:7:2"], "UIDs of two folders are alike and must stay apart"
+    assert _all(server, ["Returns", "Empty"], cursor)[0] == []
+    server.folders["Returns"][3], server.folders["INBOX"][3] = mail(13), mail(3)
+    heard, cursor, _ = _all(server, ["Returns", "Empty"], cursor)
+    assert heard == ["7:3", "Returns:7:3"]
+    server.folders["Returns"][4] = mail(14)
+    heard, cursor, _ = _all(server, [], cursor)
+    assert heard == [] and "sources" not in cursor, "a source that was removed is not looked at"
+
+
+def test_a_further_folder_that_is_not_there_is_told_and_holds_up_nobody() -> None:
+    server = MailServer(1)
+    server.folders["Returns"] = {1: mail(11)}
+    heard, cursor, unheard = _all(server, ["Gone", "Returns"])
+    assert heard == ["7:1", "Returns:7:1"]
+    assert [(one.reason, one.ended_at) for one in unheard] == [("There is no folder “Gone” in this mailbox.", NOW)]
+    server.folders["Gone"] = {1: mail(21)}
+    assert _all(server, ["Gone", "Returns"], cursor)[0] == ["Gone:7:1"]
+    steps = asyncio.run(Test().test(server.session(NOW, folders=["Returns", "Missing"])))
+    assert [(step.name, step.ok) for step in steps][2:] == [("Open INBOX", True), ("Open Returns", True), ("Open Missing", False)]
+
+
+def test_the_stream_waits_in_its_own_folder_after_looking_into_the_others() -> None:
+    server = MailServer(1)
+    server.folders["Returns"] = {1: mail(11)}
+
+    async def listen() -> list[str]:
+        heard: list[str] = []
+        stream = Stream().listen(server.session(NOW, folders=["Returns"]), None)
+        while len(heard) < 2:
+            heard += [one.delivery_id for one in (await asyncio.wait_for(anext(stream), 30)).deliveries]
+        assert not (await asyncio.wait_for(anext(stream), 30)).deliveries, "nothing is left, and it says so"
+        following = asyncio.ensure_future(anext(stream))
+        assert await asyncio.to_thread(server.idling.wait, 30)
+        server.folders["INBOX"][2] = mail(2)
+        server.news.set()
+        heard += [one.delivery_id for one in (await asyncio.wait_for(following, 30)).deliveries]
+        await stream.aclose()
+        return heard
+
+    assert asyncio.run(asyncio.wait_for(listen(), 90)) == ["7:1", "Returns:7:1", "7:2"]
+
+
 def test_a_control_character_is_no_second_command() -> None:
     server = MailServer(1)
     server.capabilities = "IMAP4rev1"

@@ -1,0 +1,96 @@
+"""REST of sources."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from pydantic import BaseModel, ConfigDict, Field
+
+from cxm.connect import sources
+from cxm.govern import api as govern
+
+router = govern.router(tags=["sources"])
+
+
+class SourceIn(govern.Body):
+    """A new source. ``account``: its id, or its name on ``channel``. ``kind`` and ``settings`` as in ``GET /channels/{name}``."""
+
+    channel: str | None = None
+    account: str
+    kind: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class SourceChange(govern.Body):
+    """Settings that are given change, the rest stays."""
+
+    settings: dict[str, Any]
+
+
+class SourceOut(BaseModel):
+    """Something an account listens to beside its own inbound."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    channel: str
+    account: str
+    account_id: UUID
+    kind: str
+    settings: dict[str, Any]
+    created_at: datetime
+
+
+class SourceList(BaseModel):
+    """A page of sources, newest first."""
+
+    items: list[SourceOut]
+    next: str | None
+
+
+@router.get("", response=SourceList, summary="What our accounts listen to")
+@govern.requires("accounts:read")
+def list_sources(
+    request: HttpRequest,
+    channel: str | None = None,
+    account: UUID | None = None,
+    kind: str | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Any:
+    """Sources of accounts of the units the token may see, newest first."""
+    found = sources.source_page(govern.actor_of(request), channel=channel, account=account, kind=kind, cursor=cursor, limit=limit)
+    return {"items": found.items, "next": found.next}
+
+
+@router.post("", response={201: SourceOut}, summary="Listen to one more source")
+@govern.requires("accounts:write")
+def add_source(request: HttpRequest, body: SourceIn) -> Any:
+    """A folder, a room, a feed, a search: what the channel knows. 409 where the account has it already."""
+    actor = govern.actor_of(request)
+    return 201, sources.add(actor, channel=body.channel, account=body.account, kind=body.kind, settings=body.settings)
+
+
+@router.get("/{source}", response=SourceOut, summary="One source")
+@govern.requires("accounts:read")
+def get_source(request: HttpRequest, source: UUID) -> Any:
+    """Its account, kind and settings."""
+    return sources.as_contract(*sources.find(govern.actor_of(request), source))
+
+
+@router.patch("/{source}", response=SourceOut, summary="Change a source")
+@govern.requires("accounts:write")
+def change_source(request: HttpRequest, source: UUID, body: SourceChange) -> Any:
+    """Settings that are given change, the rest stays."""
+    return sources.change(govern.actor_of(request), source, body.settings)
+
+
+@router.delete("/{source}", response={204: None}, summary="Listen to a source no more")
+@govern.requires("accounts:write")
+def remove_source(request: HttpRequest, source: UUID) -> Any:
+    """What was heard stays."""
+    sources.remove(govern.actor_of(request), source)
+    return 204, None

@@ -1,0 +1,88 @@
+"""``cxm source``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from cxm.kernel.errors import NotFound
+from cxm.run.cli import kit
+from cxm.run.cli.accounts import Which, _find, _pair
+
+sources_app = typer.Typer(help="What accounts listen to beside their own inbound: folders, feeds, rooms, searches.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.add_typer(sources_app, name="source")
+
+
+@sources_app.command("add")
+def add(
+    account: Which,
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="What the account's channel knows; see GET /channels/{name}.")],
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; again for more.")] = None,
+    data: kit.Data = None,
+    organization: kit.Organization = None,
+    as_json: kit.AsJson = False,
+) -> None:
+    """Let an account listen to one more thing. Example: cxm source add email/care@example.com folder --set folder=Returns"""
+    with kit.engines(data):
+        from cxm.channels import registry
+        from cxm.channels.kit import schemas
+        from cxm.connect import api as connect
+
+        where = kit.organization_of(organization)
+        found = connect.account(where, _find(where, account))
+        known = registry.channel(found.channel).source_kind(kind)
+        texts = dict(_pair(text) for text in set_ or [])
+        settings = schemas.from_text(known.settings, texts) if known else texts
+        made = connect.add_source(kit.actor_of(where), account=str(found.id), kind=kind, settings=settings)
+    kit.show(_plain(made), as_json, [f"source: {made.id}"])
+
+
+@sources_app.command("list")
+def list_(data: kit.Data = None, organization: kit.Organization = None, as_json: kit.AsJson = False) -> None:
+    """What every account listens to. Example: cxm source list --json"""
+    with kit.engines(data):
+        from cxm.connect import api as connect
+
+        actor = kit.actor_of(kit.organization_of(organization))
+        plain: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = connect.source_page(actor, channel=None, account=None, kind=None, cursor=cursor, limit=500)
+            plain += [_plain(source) for source in page.items]
+            if (cursor := page.next) is None:
+                break
+    lines = [f"{entry['id']}  {entry['channel']}/{entry['account']}  {entry['kind']}  {_words(entry['settings'])}" for entry in plain]
+    kit.show(plain, as_json, lines or ["no sources yet; see cxm source add --help"])
+
+
+@sources_app.command("remove")
+def remove(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Its id.")], data: kit.Data = None, organization: kit.Organization = None
+) -> None:
+    """Listen to it no more; what was heard stays. Example: cxm source remove 01936a00-0000-7000-8000-000000000000"""
+    try:
+        identifier = UUID(source)
+    except ValueError:
+        raise NotFound("source") from None
+    with kit.engines(data):
+        from cxm.connect import api as connect
+
+        connect.remove_source(kit.actor_of(kit.organization_of(organization)), identifier)
+    print("removed")
+
+
+def _plain(source: Any) -> dict[str, Any]:
+    return {
+        "id": str(source.id), "channel": source.channel, "account": source.account, "account_id": str(source.account_id), "kind": source.kind, "settings": source.settings,
+        "created_at": source.created_at,
+    }  # fmt: skip
+
+
+def _words(settings: dict[str, Any]) -> str:
+    return " ".join(f"{key}={value}" for key, value in settings.items())
