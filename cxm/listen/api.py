@@ -4,6 +4,7 @@ from cxm.listen.accept import accept
 from cxm.listen.changes import patch, set_state
 from cxm.listen.exports import export
 from cxm.listen.glances import topic_glances
+from cxm.listen.media import shown
 from cxm.listen.selectors import Coverage, aggregate, coverage, coverage_by, mention, scan, search, understood
 from cxm.listen.timeline import MentionTimeline
 from cxm.listen.topics import save as save_topic
@@ -23,6 +24,7 @@ __all__ = [
     "scan",
     "search",
     "set_state",
+    "shown",
     "topic_glances",
     "topics",
     "understood",

@@ -17,6 +17,7 @@ from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, now, parse_instant
 from cxm.kernel.errors import NotFound
 from cxm.love import page_lists as lists
+from cxm.love import page_media as files
 from cxm.love import page_words as words
 from cxm.love.contracts import ConversationDetail, ConversationView, DraftView, Item, LineItem, MentionItem, NoteItem
 from cxm.outbound import api as outbound
@@ -52,7 +53,7 @@ def thread(actor: Actor, detail: ConversationDetail, members: Mapping[UUID, str]
     for item in detail.items:
         entries += _between(before, item.at)
         before = item.at
-        entries.append(_entry(item, view, replies, members))
+        entries.append(_entry(actor.organization, item, view, replies, members))
     _mark_newest(entries, actor, view)
     return entries
 
@@ -66,9 +67,11 @@ def _between(before: datetime | None, at: datetime) -> list[dict[str, Any]]:
     return [{"shape": "day", "label": f"{label} · {words.gap(silent)}" if silent >= _GAP_DAYS else label, "id": f"day-{day}"}]
 
 
-def _entry(item: Item, view: ConversationView, replies: Mapping[UUID, Reply], members: Mapping[UUID, str]) -> dict[str, Any]:
+def _entry(
+    organization: UUID, item: Item, view: ConversationView, replies: Mapping[UUID, Reply], members: Mapping[UUID, str]
+) -> dict[str, Any]:
     if isinstance(item, MentionItem):
-        return _mention(item, view, replies)
+        return _mention(organization, item, view, replies)
     if isinstance(item, NoteItem):
         return {"shape": "note", "id": f"n-{item.id}", "who": item.by, "text": item.text, "at": item.at}
     if isinstance(item, LineItem):
@@ -77,7 +80,7 @@ def _entry(item: Item, view: ConversationView, replies: Mapping[UUID, Reply], me
     return _reply(replies[item.id], view)
 
 
-def _mention(item: MentionItem, view: ConversationView, replies: Mapping[UUID, Reply]) -> dict[str, Any]:
+def _mention(organization: UUID, item: MentionItem, view: ConversationView, replies: Mapping[UUID, Reply]) -> dict[str, Any]:
     mention = item.mention
     text = str(mention.get("text") or "")
     who, _handle = words.person(mention.get("author"))
@@ -97,8 +100,8 @@ def _mention(item: MentionItem, view: ConversationView, replies: Mapping[UUID, R
         "edited": item.edited,
         "history": [{"text": former.text or former.title or "", "until": _instant(former.until)} for former in reversed(item.history)],
         "visibility": "private" if mention.get("private") else "public",
-        "url": _address(mention.get("url")),
-        "media": [_medium(entry) for entry in mention.get("media") or () if isinstance(entry, Mapping)],
+        "url": files.web_address(mention.get("url")),
+        "media": files.media(organization, str(item.id), mention.get("media") or ()) if item.deleted_at is None else [],
         "about": _stars(mention.get("rating")),
         "automatic": bool(mention.get("automatic")),
         "chips": [],
@@ -202,22 +205,10 @@ def _mark_newest(entries: Sequence[dict[str, Any]], actor: Actor, view: Conversa
                 return
 
 
-def _medium(entry: Mapping[str, Any]) -> dict[str, str]:
-    kinds = {"image": ("image", _("picture")), "video": ("video", _("film")), "audio": ("phone", _("sound")), "file": ("file", _("file"))}
-    icon, word = kinds.get(str(entry.get("kind")), kinds["file"])
-    return {"icon": icon, "label": str(entry.get("alt") or entry.get("name") or word)[:80], "url": _address(entry.get("url"))}
-
-
 def _stars(rating: Any) -> str:
     if not isinstance(rating, int | float) or isinstance(rating, bool):
         return ""
     return "★" * round(rating) + "☆" * (5 - round(rating)) if 0 <= rating <= 5 else f"{rating:g}"
-
-
-def _address(url: object) -> str:
-    """A link we may show: web addresses only."""
-    text = str(url or "")
-    return text if text.startswith(("https://", "http://")) else ""
 
 
 def _instant(text: str) -> datetime | None:
