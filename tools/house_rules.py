@@ -52,6 +52,7 @@ _MAY_HTML = (
 _MAY_CLOCK = ("cxm/kernel/clock.py",)
 _MAY_CONNECT = (
     "cxm/platform/egress.py",
+    "cxm/platform/mail.py",
     "cxm/platform/realtime.py",
     "cxm/platform/postgres.py",
     "cxm/run/serving.py",

@@ -14,11 +14,12 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
-from cxm.govern import access, models
+from cxm.govern import access, models, tasks
 from cxm.govern.contracts import Grant, Invited, Member
 from cxm.govern.services import audit
-from cxm.govern.services.organizations import clean_name, create_organization
+from cxm.govern.services.organizations import clean_name, create_organization, organization
 from cxm.kernel.actor import Actor, system
 from cxm.kernel.clock import now
 from cxm.kernel.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound, Removed
@@ -164,7 +165,22 @@ def _invitation(actor: Actor, row: models.Member, role: str, unit: UUID) -> tupl
         invited_by=actor.member,
         expires_at=expires,
     )
-    return f"{settings().public_url.rstrip('/')}/accept-invitation/{secret}", expires
+    link = f"{settings().public_url.rstrip('/')}/accept-invitation/{secret}"
+    _mail(actor, row.user.email, link)
+    return link, expires
+
+
+def _mail(actor: Actor, to: str, link: str) -> None:
+    """Send the link, where the operator set mail up and the installation knows its own address."""
+    if not settings().public_url:
+        return
+    places = {"who": actor.name, "organization": organization(actor.organization).name, "link": link}
+    text = gettext(
+        "%(who)s invites you to %(organization)s on OpenCXM.\n\n"
+        "Open this address to choose a password and begin. It works once, within seven days:\n\n%(link)s\n\n"
+        "If you expected nothing of the kind, leave it; nothing happens without you.\n"
+    )
+    tasks.mail_later(to, gettext("Your invitation to %(organization)s") % places, text % places)
 
 
 def open_invitation(secret: str) -> models.Invitation:
