@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, cast
 
 from cxm.kernel.text import Token, fold, tokens
@@ -18,11 +19,28 @@ from cxm.query.moments import micros
 _LINK = re.compile(r"https?://\S|\bwww\.\w", re.IGNORECASE)
 _URL_PARTS = re.compile(r"[^\W_]+")
 _HOST = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#:@\s]+)", re.IGNORECASE)
-# Exact fields with one value, and with several, each with the mention's key.
-_SINGLE = {name: name for name in ("channel", "account", "country", "location", "unit", "kind", "media_type", "sentiment", "state")}
+#: Exact fields that hold the value of the mention's key of the same name, one at most: short words of our own.
+PLAIN = ("channel", "kind", "media_type", "sentiment", "state", "unit")
+# Those with one value of somebody else's, and with several, each with the mention's key.
+_SINGLE = ("account", "country", "location")
 _SEVERAL = {"source": "source", "emotion": "emotions", "intent": "intents", "category": "categories", "topic": "topics", "tag": "tags"}
+_NO_AUTHOR: Mapping[str, Any] = {}
 #: Positions between an author's name and handle, so that no phrase reaches across.
 _GAP = limits.NEAR + limits.PHRASE_WORDS
+
+
+def url_parts(url: str) -> list[str]:
+    """The :func:`url_words` alone; their positions are 0, 1, 2, ..."""
+    return _URL_PARTS.findall(fold(url))
+
+
+def author_tokens(name: str | None, handle: str | None) -> list[Token]:
+    """The tokens of an author's name and, far behind, those of the handle."""
+    found = tokens(name) if name else []
+    if handle:
+        after = (found[-1].position if found else 0) + _GAP
+        found = found + [t._replace(position=t.position + after) for t in tokens(handle)]
+    return found
 
 
 def url_words(url: str) -> list[Token]:
@@ -37,6 +55,12 @@ def person(mention: Mapping[str, Any]) -> str | None:
         return str(profile)
     native = author.get("native_id") or author.get("handle")
     return f"{mention.get('channel')}\x1f{native}" if native else None
+
+
+def published(mention: Mapping[str, Any]) -> int:
+    """``published_at`` in microseconds since 1970."""
+    value = mention["published_at"]
+    return micros(value if isinstance(value, datetime) else datetime.fromisoformat(value))
 
 
 class Subject:
@@ -58,11 +82,10 @@ class Subject:
         if found is None:
             if where == "url":
                 found = url_words(self.text("url"))
+            elif where == "author":
+                found = author_tokens(self.text("author"), cast("str | None", self._author.get("handle")))
             else:
                 found = tokens(self.text(where)) if self.text(where) else []
-            if where == "author" and (handle := self._author.get("handle")):
-                after = (found[-1].position if found else 0) + _GAP
-                found = found + [t._replace(position=t.position + after) for t in tokens(cast("str", handle))]
             self._tokens[where] = found
         return found
 
@@ -81,48 +104,11 @@ class Subject:
         return cast("Mapping[str, Any]", self.mention.get("author") or {})
 
     @cached_property
-    def exact(self) -> dict[str, set[str]]:
+    def exact(self) -> dict[str, AbstractSet[str]]:
         """The folded values of each exact field; fields without a value are absent."""
         mention = self.mention
-        found: dict[str, set[str]] = {}
-        for name, key in _SINGLE.items():
-            if (value := mention.get(key)) is not None:
-                found[name] = _some(value)
-        for name, key in _SEVERAL.items():
-            if value := mention.get(key):
-                found[name] = _many(value, "#" if name == "tag" else "")
-        if account := mention.get("account_id"):
-            found["account"] = found.get("account", set()) | _some(account)
-        if handle := self._author.get("handle"):
-            found["handle"] = _some(handle, strip="@")
-        if url := mention.get("url"):
-            found["site"] = _sites(url)
-        if language := mention.get("language"):
-            found["lang"] = _language(language)
-        found["is"] = self._is()
-        found["has"] = self._has()
-        return {name: values for name, values in found.items() if values}
-
-    def _is(self) -> set[str]:
-        mention = self.mention
-        answers = {
-            "reply": mention.get("reply_to"),
-            "question": "question" in cast("list[str]", mention.get("intents") or ()),
-            "offensive": mention.get("offensive"),
-            "spam": mention.get("spam"),
-        }
-        return {name for name, answer in answers.items() if answer}
-
-    def _has(self) -> set[str]:
-        mention = self.mention
-        answers = {
-            "media": mention.get("media"),
-            "link": _LINK.search(self.text("text")) or _LINK.search(self.text("title")),
-            "location": mention.get("location"),
-            "reply": mention.get("state") == "answered",
-            "rating": mention.get("rating") is not None,
-        }
-        return {name for name, answer in answers.items() if answer}
+        plain = {name: _some(value) for name in PLAIN if (value := mention.get(name)) is not None}
+        return {name: values for name, values in plain.items() if values} | marks(mention)
 
     def number(self, name: str) -> float | int | None:
         """A number field's value."""
@@ -141,28 +127,95 @@ class Subject:
     @cached_property
     def published(self) -> int:
         """``published_at`` in microseconds since 1970."""
-        value = self.mention["published_at"]
-        return micros(value if isinstance(value, datetime) else datetime.fromisoformat(value))
+        return published(self.mention)
 
 
-def _some(value: object, strip: str = "") -> set[str]:
-    text = fold(str(value)).strip() if value is not None else ""
-    text = text.lstrip(strip) if strip else text
-    return {text} if text else set()
+def marks(mention: Mapping[str, Any]) -> dict[str, AbstractSet[str]]:
+    """The folded values of the exact fields that are not :data:`PLAIN`; fields without a value are absent."""
+    get = mention.get
+    found: dict[str, AbstractSet[str]] = {}
+    for name in _SINGLE:
+        if value := get(name):
+            found[name] = _some(value)
+    for name, key in _SEVERAL.items():
+        if value := get(key):
+            found[name] = _many(value, "#" if name == "tag" else "")
+    if account := get("account_id"):
+        found["account"] = found.get("account", _NOTHING) | _some(account)
+    if handle := (get("author") or _NO_AUTHOR).get("handle"):
+        found["handle"] = _some(handle, "@")
+    if url := get("url"):
+        found["site"] = _sites(url)
+    if language := get("language"):
+        found["lang"] = _language(language)
+    found["is"] = _is(mention)
+    found["has"] = _has(mention)
+    return {name: values for name, values in found.items() if values}
 
 
-def _many(values: object, strip: str = "") -> set[str]:
+def _is(mention: Mapping[str, Any]) -> set[str]:
+    found: set[str] = set()
+    if mention.get("reply_to"):
+        found.add("reply")
+    if "question" in (mention.get("intents") or ()):
+        found.add("question")
+    if mention.get("offensive"):
+        found.add("offensive")
+    if mention.get("spam"):
+        found.add("spam")
+    return found
+
+
+def _has(mention: Mapping[str, Any]) -> set[str]:
+    get = mention.get
+    found: set[str] = set()
+    if get("media"):
+        found.add("media")
+    if _has_link(get("text")) or _has_link(get("title")):
+        found.add("link")
+    if get("location"):
+        found.add("location")
+    if get("state") == "answered":
+        found.add("reply")
+    if get("rating") is not None:
+        found.add("rating")
+    return found
+
+
+def _has_link(text: str | None) -> bool:
+    # Most texts have none, and plain searches say so sooner than the pattern.
+    return bool(text) and ("://" in text or "www." in text.lower()) and _LINK.search(text) is not None
+
+
+_NOTHING: frozenset[str] = frozenset()
+
+
+@lru_cache(maxsize=16_384)
+def _known(text: str, strip: str) -> frozenset[str]:
+    folded = fold(text).strip()
+    folded = folded.lstrip(strip) if strip else folded
+    return frozenset((folded,)) if folded else _NOTHING
+
+
+def _some(value: object, strip: str = "") -> frozenset[str]:
+    text = str(value) if value is not None else ""
+    # What is long hardly comes again.
+    return _known(text, strip) if len(text) <= 100 else _known.__wrapped__(text, strip)
+
+
+def _many(values: object, strip: str = "") -> AbstractSet[str]:
     if values is None:
-        return set()
+        return _NOTHING
     if isinstance(values, str):
         return _some(values, strip)
     return {text for value in cast("list[object]", values) for text in _some(value, strip)}
 
 
-def _language(tag: str | None) -> set[str]:
+@lru_cache(maxsize=1024)
+def _language(tag: str) -> frozenset[str]:
     """``de-CH`` is also ``de``."""
-    parts = fold(tag).split("-") if tag else []
-    return {"-".join(parts[:count]) for count in range(1, len(parts) + 1)}
+    parts = fold(tag).split("-")
+    return frozenset("-".join(parts[:count]) for count in range(1, len(parts) + 1))
 
 
 def _sites(url: str | None) -> set[str]:

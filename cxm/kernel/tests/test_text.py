@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cxm.kernel.text import fold, normalise, terms, tokens
+from cxm.kernel.text import fold, normalise, placed, plain_words, terms, tokens
 
 
 def _words(text: str) -> list[str]:
@@ -65,6 +65,25 @@ def test_tokens_stand_in_their_text(text: str) -> None:
     for token in found:
         assert 0 <= token.start < token.end <= len(text) and token.text and not any(letter.isspace() for letter in token.text)
     assert {(t.text, t.position) for t in terms(text)} <= {(t.text, t.position) for t in found}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.text(max_size=60), st.text(alphabet="ab Ü9é", max_size=30), st.text(alphabet="手机ー か'a#@.", max_size=30)))
+@example("b" * 250 + " ü")
+@example("a" + "\u0301" * 900 + "b")
+@example("ß" * 150)
+def test_the_ways_to_tokens_agree(text: str) -> None:
+    found = [(token.text, token.position) for token in tokens(text)]
+    assert placed(text) == found
+    plain = plain_words(text)
+    assert plain is None or list(enumerate(plain.split())) == [(position, word) for word, position in found]
+
+
+def test_plain_words_are_known() -> None:
+    assert plain_words("Die Bestellung für MICH") == "die bestellung fur mich"
+    assert plain_words("") == ""
+    assert plain_words("it's") is None
+    assert plain_words("手机") is None
 
 
 @settings(max_examples=300, deadline=None)

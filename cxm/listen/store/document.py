@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 import tantivy
 
-from cxm.kernel.text import Token
+from cxm.kernel.text import placed, plain_words
 from cxm.listen.store import spec
 from cxm.listen.store.port import Change, Mention
-from cxm.query.api import Subject, person
+from cxm.query.api import person
 from cxm.query.fields import NUMBERS, TEXTS
+from cxm.query.subject import PLAIN, author_tokens, marks, published, url_parts
 
 #: Bumped whenever documents change shape; an older store is then rebuilt.
-FORMAT = 1
+FORMAT = 2
 #: Exact fields whose values are counted as they are searched: one index serves both.
-DIRECT = {"channel": "channel", "kind": "kind", "media_type": "media_type", "sentiment": "sentiment", "state": "state", "unit": "unit"}
+DIRECT = dict(zip(PLAIN, PLAIN, strict=True))
 #: Mention keys counted by.
 COUNTED = tuple(dict.fromkeys(spec.COUNTABLE.values()))
 #: The version of a tombstone: newer than any.
 TOMBSTONE = 2**62
-_COUNTED_FIELDS = tuple((key, f"c_{key}") for key in COUNTED)
-_NOTHING: tuple[Any, ...] = (None, "", [])
-_TEXT_FIELDS = tuple((where, f"t_{where}") for where in TEXTS)
-_WHOLE_NUMBERS = tuple((name, f"n_{name}") for name in NUMBERS if name != "rating")
+_COUNTED_FIELDS = tuple((key, f"c_{key}") for key in COUNTED if key != "author")
+_COUNTS = tuple((name, f"n_{name}") for name in NUMBERS if name not in ("rating", "followers"))
 _NESTED = ("author", "engagement")
-_SEPARATOR = "\x1f"
+#: The engine cuts at these; within one value they stand as control characters, which nobody can type.
+_SPACES = str.maketrans({" ": "\x1f", "\t": "\x1e", "\n": "\x1d", "\r": "\x1c", "\x0c": "\x1b"})
 
 
 def schema() -> tantivy.Schema:
@@ -38,7 +39,7 @@ def schema() -> tantivy.Schema:
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     for name in TEXTS:
         builder.add_text_field(f"t_{name}", tokenizer_name="spaced", index_option="position")
-    builder.add_text_field("x", tokenizer_name="separated", index_option="basic")
+    builder.add_text_field("x", tokenizer_name="spaced", index_option="basic")
     for name in COUNTED:
         builder.add_text_field(f"c_{name}", tokenizer_name="raw", index_option="basic", fast=True)
     for name in ("version", "published", "engagement", *(f"n_{name}" for name in NUMBERS if name != "rating")):
@@ -51,58 +52,90 @@ def schema() -> tantivy.Schema:
 
 
 def register(index: tantivy.Index) -> None:
-    """The two ways of cutting text that the engine itself does; all real tokenising is ours."""
+    """The one way of cutting text that the engine itself does; all real tokenising is ours."""
     index.register_tokenizer("spaced", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
-    index.register_tokenizer("separated", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(r"[^\x1f]+")).build())
 
 
+@lru_cache(maxsize=16_384)
 def condition(field: str, value: str) -> str:
     """The term of an exact condition."""
-    return f"{field}={value}".replace(_SEPARATOR, " ")
+    return f"{field}={value}".translate(_SPACES)
 
 
 def document(mention: Mention) -> tantivy.Document:
-    """The document of one mention."""
-    subject = Subject(mention)
+    """The document of one mention. Every value is what :class:`~cxm.query.subject.Subject` says, by the shortest way to it."""
     made = tantivy.Document()
     text = made.add_text
     text("id", mention["id"])
     text("organization", mention["organization"])
-    for where, field in _TEXT_FIELDS:
-        if found := subject.tokens(where):
-            _add_tokens(made, field, found)
-    text("x", _SEPARATOR.join(condition(name, v) for name, values in subject.exact.items() if name not in DIRECT for v in values))
+    author: Mapping[str, Any] = mention.get("author") or {}
+    _add_words(made, mention, author)
+    if conditions := " ".join([condition(name, value) for name, values in marks(mention).items() for value in values]):
+        text("x", conditions)
     for key, field in _COUNTED_FIELDS:
-        if key == "author" or mention.get(key) not in _NOTHING:
-            for value in spec.counted_values(mention, key):
+        value = mention.get(key)
+        if value.__class__ is str:
+            if value:
                 text(field, value)
-    _add_numbers(made, subject, mention)
+        elif value is not None:
+            for each in spec.counted_values(mention, key):
+                text(field, each)
+    if speaker := author.get("handle") or author.get("native_id"):
+        text("c_author", str(speaker))
+    _add_numbers(made, mention, author)
     made.add_bytes("json", orjson.dumps(mention))
     return made
 
 
-def _add_tokens(made: tantivy.Document, name: str, found: list[Token]) -> None:
-    """Plain words as one joined text; where several share a position, or positions have gaps, one by one."""
-    if found[-1].position == len(found) - 1:
-        made.add_text(name, " ".join([token.text for token in found]))
-    else:
-        pieces = [tantivy.Token(token.text, token.position, 0, 0) for token in found]
-        made.add_pre_tokenized_text(name, tantivy.PreTokenizedString("", pieces))
+def _add_words(made: tantivy.Document, mention: Mention, author: Mapping[str, Any]) -> None:
+    for where in ("text", "title"):
+        if text := mention.get(where):
+            words = plain_words(text)
+            if words is None:
+                made.add_pre_tokenized_text(f"t_{where}", _pieces(placed(text)))
+            elif words:
+                made.add_text(f"t_{where}", words)
+    if known := _author_words(author.get("name"), author.get("handle")):
+        made.add_pre_tokenized_text("t_author", known)
+    if (url := mention.get("url")) and (parts := url_parts(url)):
+        made.add_text("t_url", " ".join(parts))
 
 
-def _add_numbers(made: tantivy.Document, subject: Subject, mention: Mention) -> None:
-    made.add_integer("version", mention["version"])
-    made.add_integer("published", subject.published)
+def _pieces(found: Iterable[tuple[str, int]]) -> tantivy.PreTokenizedString:
+    """Tokens that share positions or leave some out, one by one: a hundred times the price of a plain text."""
+    token = tantivy.Token
+    return tantivy.PreTokenizedString("", [token(text, position, 0, 0) for text, position in found])
+
+
+@lru_cache(maxsize=8192)
+def _author_words(name: str | None, handle: str | None) -> tantivy.PreTokenizedString | None:
+    found = author_tokens(name, handle)
+    return _pieces((token.text, token.position) for token in found) if found else None
+
+
+def _add_numbers(made: tantivy.Document, mention: Mention, author: Mapping[str, Any]) -> None:
+    integer = made.add_integer
+    integer("version", mention["version"])
+    integer("published", published(mention))
     made.add_unsigned("tie", spec.tie_key(mention["id"]))
-    made.add_integer("engagement", subject.engagement)
-    for name, field in _WHOLE_NUMBERS:
-        if (value := subject.number(name)) is not None:
-            made.add_integer(field, int(value))
-    if (rating := subject.number("rating")) is not None:
+    engagement: Mapping[str, Any] = mention.get("engagement") or {}
+    total = 0
+    for name, field in _COUNTS:
+        if (value := engagement.get(name)) is not None:
+            integer(field, int(value))
+            total += int(value) if name != "views" else 0
+    integer("engagement", total)
+    if (followers := author.get("followers")) is not None:
+        integer("n_followers", int(followers))
+    if (rating := mention.get("rating")) is not None:
         made.add_float("n_rating", float(rating))
-    who = person(mention)
-    if who is not None:
-        made.add_unsigned("person", int.from_bytes(blake2b(who.encode(), digest_size=8).digest()))
+    if (who := person(mention)) is not None:
+        made.add_unsigned("person", _person_key(who))
+
+
+@lru_cache(maxsize=8192)
+def _person_key(who: str) -> int:
+    return int.from_bytes(blake2b(who.encode(), digest_size=8).digest())
 
 
 def tombstone(organization: str, mention_id: str, at: str) -> tantivy.Document:

@@ -157,11 +157,16 @@ class TantivyStore:
         """What is held under each id, committed or not."""
         asked = [each for each in ids if each not in self._pending]
         found = {each: self._pending[each] for each in ids if each in self._pending}
-        if asked:
-            for each in self._engine(lambda: self._reader().holding(asked)):
+        if known := self._engine(lambda: self._mentioned(asked)):
+            for each in self._engine(lambda: self._reader().holding(known)):
                 gone = each.get("tombstone") is True
                 found[each["id"]] = _Held(each["organization"], TOMBSTONE if gone else each["version"], None if gone else each)
         return found
+
+    def _mentioned(self, ids: Sequence[str]) -> list[str]:
+        """Those that some segment knows, be it as something deleted: a tenth of the price of looking for the mentions themselves."""
+        frequency = self._searcher().doc_freq
+        return [each for each in ids if frequency("id", each)]
 
     def write(self, organization: UUID | str, mentions: Sequence[Mention]) -> Written:
         owner = str(organization)
@@ -174,18 +179,15 @@ class TantivyStore:
                 if held is not None and (held.version >= mention["version"] or held.owner != owner):
                     stale.append(mention["id"])
                     continue
-                current[mention["id"]] = self._put(writer, mention | {"organization": owner}, fresh=held is None)
+                owned = mention if mention.get("organization") == owner else mention | {"organization": owner}
+                current[mention["id"]] = self._put(writer, owned, fresh=held is None)
         return Written(len(mentions) - len(stale), tuple(stale))
 
     def _put(self, writer: tantivy.IndexWriter, mention: Mention, *, fresh: bool) -> _Held:
         made = document(mention)
-
-        def put() -> None:
-            if not fresh:
-                writer.delete_documents_by_term("id", mention["id"])
-            writer.add_document(made)
-
-        self._change(put)
+        if not fresh:
+            self._change(lambda: writer.delete_documents_by_term("id", mention["id"]))
+        self._change(lambda: writer.add_document(made))
         held = self._pending[mention["id"]] = _Held(mention["organization"], mention["version"], mention)
         return held
 
