@@ -27,6 +27,8 @@ _KEYWORDS = {
     **dict.fromkeys(("pgettext", "pgettext_lazy"), ((1, "c"), 2)),
     "npgettext": ((1, "c"), 2, 3),
 }
+#: Where Babel's own differs from CLDR's: its Arabic exchanges "many" (11 to 99) with "other".
+_PLURALS = {"ar": "nplurals=6; plural=(n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n%100>=3 && n%100<=10 ? 3 : n%100>=11 ? 4 : 5);"}
 _PLACES = re.compile(r"%\(\w+\)[sd]|%[sd%]|\{\w*\}")
 
 
@@ -63,6 +65,8 @@ def renewed(language: str, template: Catalog) -> Catalog:
     """The catalogue with the messages of ``template``: translations kept by their exact words, nothing guessed, nothing left over."""
     former = catalogue_of(language)
     fresh = Catalog(locale=language, charset="utf-8", fuzzy=False, header_comment="# Words of the interface.")
+    if language in _PLURALS:
+        fresh.mime_headers = [("Plural-Forms", _PLURALS[language])]
     for message in template:
         if not message.id:
             continue
