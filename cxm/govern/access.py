@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from cxm.govern import models
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
-from cxm.kernel.errors import NotAllowed, NotSignedIn
+from cxm.kernel.errors import NotAllowed, NotFound, NotSignedIn
 from cxm.kernel.permissions import Permission
 
 #: The session's key for the organization a member of several works in now.
@@ -122,6 +122,14 @@ def actor_for(organization: UUID, member: UUID) -> Actor:
     row = models.Member.objects.for_organization(organization).filter(id=member, joined_at__isnull=False, removed_at=None).first()
     if row is None:
         raise NotAllowed("no_member", "That member does not work here (any more).", "Choose another.")
+    return actor_of_member(row)
+
+
+def rights_of(organization: UUID, member: UUID) -> Actor:
+    """What a member may, without acting for them: an invited one as they will once they join. Raises NotFound."""
+    row = models.Member.objects.for_organization(organization).filter(id=member, removed_at=None).first()
+    if row is None:
+        raise NotFound("member")
     return actor_of_member(row)
 
 

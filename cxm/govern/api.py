@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cxm.govern.access import actor_for, actor_of, actor_of_session, actor_of_token, registry, require, require_everywhere
+from cxm.govern.access import actor_for, actor_of, actor_of_session, actor_of_token, registry, require, require_everywhere, rights_of
 from cxm.govern.contracts import (
     Audited,
     ChainReport,
@@ -101,6 +101,7 @@ __all__ = [
     "require",
     "require_everywhere",
     "requires",
+    "rights_of",
     "root_unit",
     "router",
     "set_up",

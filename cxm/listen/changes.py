@@ -21,10 +21,10 @@ EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise")
 _CORRECTABLE = ("sentiment", "emotions", "intents", "language", "spam", "offensive")
 
 
-def set_state(actor: Actor, mentions: Sequence[UUID], state: str) -> None:
-    """Move mentions to an end state; those already there, deleted or unknown are left alone."""
+def set_state(actor: Actor, mentions: Sequence[UUID], state: str) -> dict[UUID, int]:
+    """Move mentions to a state; those already there, deleted or unknown are left alone. The new versions of those that moved."""
     _check_state(state)
-    _apply(actor, mentions, {"state": state}, skip_same=True)
+    return _apply(actor, mentions, {"state": state}, skip_same=True)
 
 
 def patch(
@@ -59,7 +59,7 @@ def patch(
         govern.record(actor, "mention.change", f"mention:{mention}", {"fields": sorted(values)})
 
 
-def _apply(actor: Actor, mentions: Sequence[UUID], values: dict[str, Any], *, skip_same: bool = False) -> None:
+def _apply(actor: Actor, mentions: Sequence[UUID], values: dict[str, Any], *, skip_same: bool = False) -> dict[UUID, int]:
     with transaction.atomic():
         rows = (
             Record.objects.filter(pk__in=mentions, organization_id=actor.organization, deleted_at=None).order_by("pk").select_for_update()
@@ -76,10 +76,11 @@ def _apply(actor: Actor, mentions: Sequence[UUID], values: dict[str, Any], *, sk
             touched.append(row)
             changed.append({"id": str(row.pk), "version": row.version, "set": values})
         if not changed:
-            return
+            return {}
         Record.objects.bulk_update(touched, ["version", "overrides", "state", "language"])
         events.publish(MentionsChanged(organization=actor.organization, mentions=tuple(changed), whole=False))
         realtime.tell(actor.organization, "mentions")
+        return {row.pk: row.version for row in touched}
 
 
 def _reopen(actor: Actor, row: Record, values: dict[str, Any]) -> None:

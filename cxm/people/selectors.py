@@ -134,9 +134,7 @@ def _position(cursor: str | None) -> tuple[datetime, UUID] | None:
         case [datetime() as at, UUID() as key]:
             return at, key
         case _:
-            from cxm.kernel.errors import BadInput
-
-            raise BadInput("cursor_invalid", "“cursor” belongs to another list.", "Use the “next” of the page before.")
+            raise paging.foreign()
 
 
 def _gather(

@@ -15,7 +15,7 @@ import orjson
 from django.db.models import Q, QuerySet
 
 from cxm.kernel.clock import format_instant, parse_instant
-from cxm.kernel.errors import BadInput, FieldError, Invalid
+from cxm.kernel.errors import FieldError, Invalid
 from cxm.platform.secrets import derive
 
 DEFAULT_LIMIT = 50
@@ -48,7 +48,7 @@ def pack(values: Sequence[Any]) -> str:
 
 
 def unpack(cursor: str) -> list[Any]:
-    """The values of :func:`pack`; raises BadInput for anything else."""
+    """The values of :func:`pack`; raises Invalid for anything else."""
     try:
         data = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         mark, body = data[:8], data[8:]
@@ -56,7 +56,7 @@ def unpack(cursor: str) -> list[Any]:
             raise ValueError
         return [_value(kind, text) for kind, text in orjson.loads(body)]
     except (ValueError, TypeError) as error:
-        raise BadInput("cursor_invalid", "“cursor” is not one of ours.", "Use the “next” of the page before.") from error
+        raise _invalid("“cursor” is not one of ours.") from error
 
 
 def page(rows: QuerySet[Any], *, order: Sequence[str], cursor: str | None, limit: int | None, as_item: Callable[[Any], T]) -> Page[T]:
@@ -71,13 +71,23 @@ def page(rows: QuerySet[Any], *, order: Sequence[str], cursor: str | None, limit
 
 def _after(order: Sequence[str], values: Sequence[Any]) -> Q:
     if len(order) != len(values):
-        raise BadInput("cursor_invalid", "“cursor” belongs to another list.", "Use the “next” of the page before.")
+        raise foreign()
     condition, equal = Q(), Q()
     for name, value in zip(order, values, strict=True):
         field = name.lstrip("-")
         condition |= equal & Q(**{f"{field}__{'lt' if name.startswith('-') else 'gt'}": value})
         equal &= Q(**{field: value})
     return condition
+
+
+def foreign() -> Invalid:
+    """The error of a cursor that another list gave."""
+    return _invalid("“cursor” belongs to another list.")
+
+
+def _invalid(text: str) -> Invalid:
+    hint = "Use the “next” of the page before."
+    return Invalid("cursor_invalid", text, hint, errors=(FieldError("cursor", hint),))
 
 
 def _kind(value: Any) -> str:

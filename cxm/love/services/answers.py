@@ -94,7 +94,9 @@ def _target(row: Conversation, wanted: UUID | None) -> Entry | None:
             raise NotFound("mention")
         if entry.deleted_at is not None:
             raise Conflict(
-                "mention_deleted", "They took back what you are answering.", "Answer another message of theirs, or close the conversation."
+                "answered_mention_deleted",
+                "They took back what you are answering.",
+                "Answer another message of theirs, or close the conversation.",
             )
         if entry.mention.get("automatic"):
             raise _machine()

@@ -62,7 +62,7 @@ def unlink(actor: Actor, case: UUID, conversation: UUID) -> None:
             raise NotFound("conversation")
         if not row.conversations.exclude(id=held.id).exists():
             raise Conflict(
-                "case_needs_conversation", "It is the case's only conversation.", "Resolve the case, or link another conversation first."
+                "case_last_conversation", "It is the case's only conversation.", "Resolve the case, or link another conversation first."
             )
         held.case = None
         rows.line(held, "unlinked", actor.name, case=str(row.id))

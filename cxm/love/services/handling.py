@@ -9,11 +9,11 @@ from uuid import UUID
 from django.db import transaction
 
 from cxm.kernel.actor import Actor, system
-from cxm.kernel.clock import format_instant, now
+from cxm.kernel.clock import format_instant, now, parse_instant
 from cxm.kernel.errors import Conflict, FieldError, Invalid
 from cxm.kernel.text import normalise
 from cxm.love.clocks import promise
-from cxm.love.models import Conversation, Note, Notification, Seen
+from cxm.love.models import Conversation, EventLine, Note, Notification, Seen
 from cxm.love.services import drafts, members, rows, states
 from cxm.love.tasks import wake
 
@@ -22,14 +22,17 @@ _TAG_LIMIT, _TAGS = 60, 50
 _REASON_LIMIT = 200
 _SNOOZE_LIMIT = timedelta(days=366)
 _MANAGE = "conversations:manage"
+#: Reopened within this time, closing it was a slip: its clocks go on as if nothing had been.
+UNDO_WITHIN = timedelta(minutes=10)
+_CLOCKS = ("answer_due", "first_answer_due", "resolution_due")
 
 
 def assign(actor: Actor, conversation: UUID, member: UUID | None) -> None:
-    """Give it to ``member``, or to nobody. Raises NotFound, NotAllowed."""
+    """Give it to ``member``, or to nobody. Raises NotFound, NotAllowed, Invalid (the member may not answer in its unit)."""
     with transaction.atomic():
         row = rows.locked(actor, conversation, _MANAGE)
         if member is not None:
-            members.working(actor.organization, member)
+            members.able(actor.organization, member, row.unit_id)
         if row.assignee == member:
             return
         row.assignee = member
@@ -117,15 +120,17 @@ def close(actor: Actor, conversation: UUID, reason: str = "") -> None:
         if row.state == "closed":
             return
         waiting = rows.waiting_entries(row)
+        before = {"ended": [str(entry.mention_id) for entry in waiting], "clocks": {name: _written(getattr(row, name)) for name in _CLOCKS}}
         states.end(actor, waiting, why if why in states.ENDINGS else "no_answer_needed")
         row.state, row.snoozed_until, row.answer_due = "closed", None, None
         row.closed_at, row.close_reason = now(), why
-        rows.line(row, "closed", actor.name, reason=why)
+        rows.line(row, "closed", actor.name, reason=why, before=before)
         rows.keep(row, "closed", actor.name)
 
 
 def reopen(actor: Actor, conversation: UUID) -> None:
-    """Take it up again by hand, also from a snooze. Raises Conflict where a newer conversation with them is open already."""
+    """Take it up again by hand, also from a snooze. What the closing ended waits again; the clocks go on where that was a moment ago
+    (an undo), else they count from now. Raises Conflict where a newer conversation with them is open already."""
     with transaction.atomic():
         row = rows.locked(actor, conversation, _MANAGE)
         if row.state == "snoozed":
@@ -136,10 +141,33 @@ def reopen(actor: Actor, conversation: UUID) -> None:
             return
         if Conversation.objects.for_organization(actor.organization).filter(key=row.key).exclude(state="closed").exists():
             raise Conflict("newer_open", "A newer conversation with them is open.", "Go on in that one.")
-        row.state, row.closed_at, row.close_reason = "open", None, None
-        row.resolution_due = promise(actor.organization).resolution_due(now())
+        _as_before(actor, row)
+        row.closed_at, row.close_reason = None, None
         rows.line(row, "reopened", actor.name)
         rows.keep(row, "reopened", actor.name)
+
+
+def _as_before(actor: Actor, row: Conversation) -> None:
+    """Mentions and clocks as they stood when it was closed by hand; where a rule closed it, it is open and nothing waits."""
+    told = EventLine.objects.for_organization(row.organization_id).filter(conversation=row, what="closed").order_by("-at", "-id").first()
+    before = told.detail.get("before") or {} if told is not None else {}
+    back = states.wait_again(actor, row, [UUID(key) for key in before.get("ended", ())])
+    row.state = "open"
+    if before and row.closed_at is not None and now() - row.closed_at <= UNDO_WITHIN:
+        for name in _CLOCKS:
+            written = before["clocks"].get(name)
+            setattr(row, name, parse_instant(written) if written else None)
+        if not back:
+            row.answer_due = None
+        return
+    terms = promise(actor.organization)
+    row.resolution_due = terms.resolution_due(now())
+    if back:
+        row.answer_due = terms.answer_due(row.kind, now())
+
+
+def _written(moment: datetime | None) -> str | None:
+    return format_instant(moment) if moment is not None else None
 
 
 def look(actor: Actor, conversation: UUID) -> None:

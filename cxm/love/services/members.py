@@ -7,17 +7,21 @@ from uuid import UUID
 
 from cxm.govern import api as govern
 from cxm.kernel.clock import now
-from cxm.kernel.errors import NotFound
+from cxm.kernel.errors import FieldError, Invalid
 from cxm.love.models import Conversation, Notification
 from cxm.platform import realtime
 
 
-def working(organization: UUID, member: UUID) -> govern.Member:
-    """The member, if they work here now; else NotFound."""
-    found = next((one for one in govern.members(organization) if one.id == member and one.state != "removed"), None)
-    if found is None:
-        raise NotFound("member")
-    return found
+def able(organization: UUID, member: UUID, unit: UUID) -> None:
+    """Raises NotFound for who does not work here, Invalid for who could not answer in ``unit``: it would lie with them unseen."""
+    rights = govern.rights_of(organization, member)
+    if not (rights.may("conversations:read", unit) and rights.may("conversations:reply", unit)):
+        raise Invalid(
+            "assignee_without_rights",
+            f"{rights.name} may not answer in this unit.",
+            "Choose somebody who may, or give them a role there.",
+            errors=(FieldError("member", "may not answer in this unit"),),
+        )
 
 
 def named_in(organization: UUID, text: str) -> list[UUID]:

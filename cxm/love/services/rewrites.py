@@ -75,10 +75,11 @@ def _follow(row: Conversation, decided: set[str]) -> None:
 def deleted(organization: UUID, mentions: Sequence[UUID], at: str) -> None:
     """Taken back: the place stays, the words go, former ones too. It is never undone."""
     with transaction.atomic():
-        touched: set[UUID] = set()
+        touched: dict[UUID, bool] = {}
         for entry in _entries(organization, mentions).values():
             if entry.deleted_at is not None:
                 continue
+            touched[entry.conversation_id] = touched.get(entry.conversation_id, False) or entry.waiting  # type: ignore[attr-defined]
             entry.deleted_at = parse_instant(at)
             entry.mention = {key: _emptied(key, value) for key, value in entry.mention.items()} | {
                 "deleted_at": at,
@@ -86,12 +87,14 @@ def deleted(organization: UUID, mentions: Sequence[UUID], at: str) -> None:
             }
             entry.history, entry.waiting = [], False
             entry.save(update_fields=["deleted_at", "mention", "history", "waiting"])
-            touched.add(entry.conversation_id)  # type: ignore[attr-defined]
         for row in _conversations(organization, touched):
-            if not rows.waiting_entries(row):
-                row.answer_due = None
             _forget_subject(row)
-            rows.keep(row, "rewritten", "OpenCXM")
+            _follow(row, {"no_answer_needed"} if touched[row.id] or _is_empty(row) else set())
+
+
+def _is_empty(row: Conversation) -> bool:
+    """Nothing that anybody said stands in it any more."""
+    return not Entry.objects.for_organization(row.organization_id).filter(conversation=row, deleted_at=None).exists()
 
 
 def _emptied(key: str, value: Any) -> Any:

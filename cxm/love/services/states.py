@@ -17,18 +17,32 @@ ENDINGS = ("answered", "no_answer_needed", "handed_over", "expired", "unreachabl
 
 def end(actor: Actor, entries: Sequence[Entry], state: str) -> None:
     """Give the mentions of ``entries`` their final state, here at once and in the mention store by listen."""
-    if not entries:
-        return
+    if entries:
+        _decide(actor, entries, state)
+
+
+def wait_again(actor: Actor, row: Conversation, mentions: Sequence[UUID]) -> list[Entry]:
+    """Mentions that a closing had ended wait for an answer again, those that nobody deleted or answered since; which they are."""
+    found = Entry.objects.for_organization(row.organization_id).select_for_update()
+    entries = list(found.filter(conversation=row, mention_id__in=mentions, deleted_at=None, ours=False, waiting=False))
+    if entries:
+        _decide(actor, entries, "waiting")
+    return entries
+
+
+def _decide(actor: Actor, entries: Sequence[Entry], state: str) -> None:
+    """The mention store follows; the system says so, since the right to answer implies it.
+
+    What listen tells of it afterwards is known here already: an entry that was up to date carries the new version, so that the echo
+    of a closing cannot undo a reopening that came sooner.
+    """
+    versions = listen.set_state(system(actor.organization, actor.name), [entry.mention_id for entry in entries], state)
     for entry in entries:
-        entry.waiting = False
+        entry.waiting = state == "waiting"
         entry.mention["state"] = state
-    Entry.everywhere.bulk_update(entries, ["waiting", "mention"])  # everywhere: rows of one organization, already read within it
-    tell_listen(actor, [entry.mention_id for entry in entries], state)
-
-
-def tell_listen(actor: Actor, mentions: Sequence[UUID], state: str) -> None:
-    """The mention store follows; the system says so, since the right to answer implies it."""
-    listen.set_state(system(actor.organization, actor.name), mentions, state)
+        if versions.get(entry.mention_id) == entry.version + 1:
+            entry.version += 1
+    Entry.everywhere.bulk_update(entries, ["waiting", "mention", "version"])  # everywhere: rows of one organization, already read within it
 
 
 def answered(row: Conversation, upto: Entry | None) -> None:

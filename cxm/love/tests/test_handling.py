@@ -15,6 +15,7 @@ from cxm.love.contracts import InboxFilter, LineItem, NoteItem
 from cxm.love.services.handling import wake_up
 from cxm.love.tests.conftest import World
 from cxm.platform.models import EventLog
+from tests.houses import House, _own_store, house, settle  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db
 ALL = ("conversations:read", "conversations:reply", "conversations:note", "conversations:manage")
@@ -47,6 +48,25 @@ def test_assigning_tells_the_member_and_leaves_a_line(world: World, conversation
         api.assign(world.actor, conversation, uuid4())
 
 
+def test_only_who_may_answer_in_its_unit_is_given_it(world: World, conversation: UUID) -> None:
+    spain = govern.create_unit(world.actor, "Spain").id
+
+    def invited(name: str, role: str, unit: UUID | None = None) -> UUID:
+        return govern.invite(world.actor, f"{name}@acme.example", name.title(), role, unit).member.id
+
+    for member in (invited("sofia", "agent", spain), invited("pia", "privacy_officer"), invited("paul", "publisher")):
+        with pytest.raises(Invalid) as told:
+            api.assign(world.actor, conversation, member)
+        assert told.value.code == "assignee_without_rights" and "may not answer in this unit" in told.value.text
+        assert [fault.path for fault in told.value.errors] == ["member"]
+    assert world.only().conversation.assignee is None
+    world.hear(world.mention("es1", author="sofia", unit=str(spain)))
+    theirs = next(view.id for view in world.all() if view.id != conversation)
+    for member in (invited("luis", "agent", spain), invited("jonas", "agent")):
+        api.assign(world.actor, theirs, member)
+        assert api.conversation(world.actor, theirs).conversation.assignee == member
+
+
 def test_a_note_tells_whom_it_names(world: World, conversation: UUID) -> None:
     from cxm.love.models import Notification
 
@@ -71,6 +91,82 @@ def test_closing_gives_what_waits_its_end_state(world: World, conversation: UUID
     api.close(world.actor, conversation, "we met her in the shop")
     assert world.only().conversation.close_reason == "we met her in the shop"
     assert lines(world) == ["closed", "reopened", "closed"]
+
+
+def test_undoing_a_close_brings_clocks_and_mentions_back(world: World, conversation: UUID) -> None:
+    with shifted_by(timedelta(minutes=30)):
+        world.hear(world.mention("m2", "Anybody there?"))
+    before = world.only().conversation
+    assert before.answer_due is not None and before.resolution_due is not None
+    with shifted_by(timedelta(minutes=40)):
+        api.close(world.actor, conversation, "answered")
+        assert [item.mention["state"] for item in world.only().mentions] == ["answered", "answered"]
+        api.reopen(world.actor, conversation)
+    after = world.only()
+    assert [item.mention["state"] for item in after.mentions] == ["waiting", "waiting"]
+    view = after.conversation
+    assert (view.state, view.close_reason, view.closed_at) == ("open", None, None)
+    assert (view.answer_due, view.first_answer_due, view.resolution_due) == (
+        before.answer_due,
+        before.first_answer_due,
+        before.resolution_due,
+    )
+
+
+def test_reopened_days_later_the_clocks_count_anew(world: World, conversation: UUID) -> None:
+    api.close(world.actor, conversation, "handed_over")
+    with shifted_by(timedelta(days=3)):
+        api.reopen(world.actor, conversation)
+        view = world.only().conversation
+        assert view.state == "open" and mention_state(world) == "waiting"
+        assert view.answer_due is not None and view.answer_due > now() and view.resolution_due is not None and view.resolution_due > now()
+
+
+def test_what_was_answered_or_deleted_before_a_close_does_not_wait_again(world: World, conversation: UUID) -> None:
+    world.hear(world.mention("m2", "And another thing"))
+    world.change("m1", state="answered")
+    api.close(world.actor, conversation)
+    world.delete("m2")
+    api.reopen(world.actor, conversation)
+    found = world.only()
+    assert [item.mention["state"] for item in found.mentions] == ["answered", "no_answer_needed"]
+    assert found.conversation.state == "open" and found.conversation.answer_due is None
+
+
+def test_the_echo_of_a_close_does_not_undo_its_undoing(house: House) -> None:
+    account = house.account()
+    house.hear(account, "m1", "Where is my order?")
+    (view,) = api.conversations(house.owner, InboxFilter()).items
+    api.close(house.owner, view.id)
+    api.reopen(house.owner, view.id)
+    settle()  # only now listen's word of both arrives
+    found = api.conversation(house.owner, view.id)
+    assert (found.conversation.state, found.mentions[0].mention["state"]) == ("open", "waiting")
+    assert found.conversation.answer_due == view.answer_due
+    api.close(house.owner, view.id)
+    settle()
+    assert api.conversation(house.owner, view.id).mentions[0].mention["state"] == "no_answer_needed"
+
+
+def test_a_conversation_of_which_everything_was_taken_back_is_over(world: World, conversation: UUID) -> None:
+    world.delete("m1")
+    view = world.only().conversation
+    assert (view.state, view.close_reason, view.answer_due) == ("closed", "no_answer_needed", None)
+    assert lines(world) == ["closed"] and api.counts(world.actor).open == 0
+
+
+def test_where_something_else_waits_it_goes_on(world: World, conversation: UUID) -> None:
+    world.hear(world.mention("m2", "Still waiting"))
+    world.delete("m1")
+    assert world.only().conversation.state == "open" and world.only().conversation.answer_due is not None
+    world.delete("m2")
+    assert world.only().conversation.state == "closed"
+
+
+def test_a_snoozed_one_of_which_everything_was_taken_back_is_over_too(world: World, conversation: UUID) -> None:
+    api.snooze(world.actor, conversation, now() + timedelta(hours=1))
+    world.delete("m1")
+    assert world.only().conversation.state == "closed"
 
 
 def test_without_a_reason_no_answer_was_needed(world: World, conversation: UUID) -> None:

@@ -87,7 +87,7 @@ def test_what_is_not_valid_is_refused_by_name(world: World, call: Caller) -> Non
     assert call("GET", "/conversations?state=odd", status=422)["errors"][0]["path"] == "state"
     assert call("GET", "/conversations?assignee=somebody", status=422)["errors"][0]["path"] == "assignee"
     assert call("GET", "/conversations?limit=501", status=422)["code"] == "limit_invalid"
-    assert call("GET", "/conversations?cursor=made-up", status=400)["code"] == "cursor_invalid"
+    assert call("GET", "/conversations?cursor=made-up", status=422)["code"] == "cursor_invalid"
     assert call("GET", f"{path}?before=nonsense", status=422)["code"] == "instant_invalid"
 
 
