@@ -53,8 +53,9 @@ class Settings(BaseSettings):
         description="smtp://user:password@host:port or smtps://… for invitations and sign-in mail. Empty: links are shown on screen instead.",
     )
     mail_from: str = Field(default="", description="The sender of that mail.")
-    workers: int = Field(
-        default=12, description="Jobs at once in one process; a reply to a slow platform holds one for up to 30 s.", ge=1, le=64
+    workers: int = Field(default=6, description="Jobs at once in one process, replies on their way apart.", ge=1, le=64)
+    senders: int = Field(
+        default=16, description="Replies on their way at once in one process; a slow platform holds one for up to 30 s.", ge=1, le=64
     )
     session_hours: int = Field(default=24 * 14, description="Hours after which a sign-in ends.", ge=1)
 

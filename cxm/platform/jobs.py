@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -108,36 +109,54 @@ def periodic(name: str, cron: str, *, queue: str = "default") -> Callable[[Calla
 
 
 async def work(
-    *, queues: list[str] | None = None, concurrency: int = 4, wait: bool = True, listen: bool = True, alone: bool = False
+    *, queues: list[str] | None = None, concurrency: int = 4, senders: int = 0, wait: bool = True, listen: bool = True, alone: bool = False
 ) -> None:
     """Run jobs until cancelled (``wait``) or until none is left. Cancelling drains for at most 25 s.
 
+    ``senders``: so many jobs of the queue ``outbound`` besides, in threads of their own: a slow platform must not hold up intake.
     Jobs of workers that died go on here: within ``rescue.DEAD_AFTER`` seconds, or at once where this is known to be the only worker
     (``alone``).
     """
+    groups = _groups(queues, concurrency, senders)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(concurrency + senders + 8, thread_name_prefix="job"))
     worker_app = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
     async with worker_app.open_async():
-        rescue = Rescue(worker_app)
         if alone:
-            await rescue.at_once()
-        watching = asyncio.create_task(rescue.watch()) if wait else None
-        try:
-            await worker_app.run_worker_async(
-                queues=queues,
-                concurrency=concurrency,
-                wait=wait,
-                listen_notify=listen,
-                fetch_job_polling_interval=2.0,
-                shutdown_graceful_timeout=25,
-                install_signal_handlers=False,
-                delete_jobs="successful",
-                update_heartbeat_interval=HEARTBEAT,
-                stalled_worker_timeout=DEAD_AFTER,
-                worker_middleware=[rescue.note],
-            )
-        finally:
-            if watching is not None:
-                watching.cancel()
+            await Rescue(worker_app).at_once()
+        async with asyncio.TaskGroup() as together:  # where the database cuts one off, the other ends too and both begin again
+            for names, most in groups:
+                together.create_task(_work_group(worker_app, names, most, wait=wait, listen=listen))
+
+
+def _groups(queues: list[str] | None, concurrency: int, senders: int) -> list[tuple[list[str] | None, int]]:
+    """Which queues are worked off together, and how many of their jobs at once."""
+    wanted = queues or list(QUEUES)
+    if not senders or "outbound" not in wanted:
+        return [(queues, concurrency)]
+    others = [name for name in wanted if name != "outbound"]
+    return [(["outbound"], senders), *([(others, concurrency)] if others else [])]
+
+
+async def _work_group(worker_app: Any, queues: list[str] | None, concurrency: int, *, wait: bool, listen: bool) -> None:
+    rescue = Rescue(worker_app)
+    watching = asyncio.create_task(rescue.watch()) if wait else None
+    try:
+        await worker_app.run_worker_async(
+            queues=queues,
+            concurrency=concurrency,
+            wait=wait,
+            listen_notify=listen,
+            fetch_job_polling_interval=2.0,
+            shutdown_graceful_timeout=25,
+            install_signal_handlers=False,
+            delete_jobs="successful",
+            update_heartbeat_interval=HEARTBEAT,
+            stalled_worker_timeout=DEAD_AFTER,
+            worker_middleware=[rescue.note],
+        )
+    finally:
+        if watching is not None:
+            watching.cancel()
 
 
 def work_off(queues: list[str] | None = None) -> None:

@@ -260,7 +260,8 @@ async def _work(queues: list[str] | None, *, alone: bool) -> None:
 
     while True:
         try:
-            await jobs.work(queues=queues, concurrency=settings().workers, alone=alone and settings().embedded)
+            options = settings()
+            await jobs.work(queues=queues, concurrency=options.workers, senders=options.senders, alone=alone and options.embedded)
             _log.warning("worker.ended")  # only a cancelled one may end
         except asyncio.CancelledError:
             raise
