@@ -152,10 +152,18 @@ def _judge(error: Exception) -> _Outcome:
     return _Outcome("unknown", detail=f"The connector broke: {type(error).__name__}.")
 
 
+def _channel(row: Intent) -> str:
+    """For figures: an account that was disconnected meanwhile has no channel to ask."""
+    try:
+        return connect.account(row.organization_id, row.account_id).channel
+    except NotFound:
+        return "removed"
+
+
 def _after(intent: UUID, attempt: Attempt, outcome: _Outcome, rules: SendRules | None) -> None:
-    observability.sends.labels("any", outcome.name).inc()
     with transaction.atomic():
         row = Intent.everywhere.select_for_update().get(pk=intent)  # everywhere: its own job
+        observability.sends.labels(_channel(row), outcome.name).inc()
         _end(attempt, outcome.name, outcome.detail)
         if row.state not in ("claimed", "unknown"):
             return  # a person settled it meanwhile
