@@ -57,6 +57,7 @@ class Web:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self._told: dict[tuple[str, str], list[Told]] = {}
+        self._otherwise: Told = Answer(404)
 
     def on(
         self,
@@ -72,9 +73,13 @@ class Web:
         """Answer so from now on: by ``told`` (an answer, an error to raise, a function of the request), or by the parts given."""
         self._told[method, url] = [told or answer(status, json=json, content=content, headers=headers)]
 
+    def otherwise(self, told: Callable[[Request], Answer]) -> None:
+        """Answer so whatever nobody prepared: for a provider whose addresses have ids in them."""
+        self._otherwise = told
+
     def once(self, method: str, url: str, told: Told) -> None:
         """Answer so the next time, and as before after it."""
-        self._told.setdefault((method, url), [Answer(404)]).insert(0, told)
+        self._told.setdefault((method, url), [self._otherwise]).insert(0, told)
 
     def asked(self, method: str, url: str) -> list[Request]:
         """The requests made so far with this method and address."""
@@ -104,7 +109,7 @@ class Web:
         raise AssertionError("redirects without end")
 
     def _next(self, asked: Request) -> Answer:
-        told = self._told.get((asked.method, asked.url), [Answer(404)])
+        told = self._told.get((asked.method, asked.url), [self._otherwise])
         one = told.pop(0) if len(told) > 1 else told[0]
         if isinstance(one, Exception):
             raise one
