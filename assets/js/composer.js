@@ -1,5 +1,6 @@
 // What is being written: grows, counts as the platform counts, is kept as a draft, sends with Mod+Enter.
 import { begin, modeOf, said, save, switched } from "./drafts.js";
+import { attached, ids, sent, show, uploading } from "./files.js";
 import { word } from "./words.js";
 
 const segments = globalThis.Intl?.Segmenter ? new Intl.Segmenter(undefined, { granularity: "grapheme" }) : null;
@@ -30,13 +31,14 @@ function count(form) {
   out.classList.toggle("warn", limit > 0 && !over && used > limit * 0.9);
   out.classList.toggle("bad", over);
   area.setAttribute("aria-invalid", String(over));
-  for (const button of form.querySelectorAll("[data-send]")) button.disabled = over || !area.value.trim();
+  for (const button of form.querySelectorAll("[data-send]")) button.disabled = over || uploading(form) || (!area.value.trim() && !attached(form).length);
   const told = form.querySelector("[data-over]");
   if (told) told.textContent = over ? word("over", { n: used - limit }) : "";
 }
 
 // Whatever changed what stands in the composer.
 export function renew(form) {
+  show(form);
   grow(form.querySelector("textarea"));
   count(form);
 }
@@ -60,6 +62,8 @@ export function put(form, visibility, make) {
   area.focus();
 }
 
+document.addEventListener("cxm:files", (event) => renew(event.target));
+
 const formOf = (event) => event.target.closest?.("form[data-composer]");
 
 document.addEventListener("input", (event) => {
@@ -81,13 +85,14 @@ document.addEventListener("keydown", (event) => {
 const travelling = new WeakMap();
 document.addEventListener("htmx:before:request", (event) => {
   const form = event.target.closest?.("form[data-composer]");
-  if (form) travelling.set(form, { text: form.querySelector("textarea").value, mode: modeOf(form) });
+  if (form) travelling.set(form, { text: form.querySelector("textarea").value, mode: modeOf(form), files: ids(form) });
 });
 document.addEventListener("htmx:after:request", (event) => {
   const form = event.target.closest?.("form[data-composer]");
   const sent = event.target.matches?.("form,[data-send]") && event.detail?.ctx?.response?.raw?.ok;
   if (!form || !sent) return;
-  const gone = travelling.get(form) ?? { text: form.querySelector("textarea").value, mode: modeOf(form) };
+  const gone = travelling.get(form) ?? { text: form.querySelector("textarea").value, mode: modeOf(form), files: ids(form) };
+  sent(form, gone.files);
   said(form, gone.mode, gone.text);
   save(form);
   renew(form);

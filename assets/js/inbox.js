@@ -2,6 +2,7 @@
 import htmx from "htmx.org/dist/htmx.esm.js";
 import { put } from "./composer.js";
 import { leave } from "./drafts.js";
+import { bring } from "./files.js";
 
 const NEAR = 90;
 const LIST_EVERY = 600;
@@ -138,9 +139,12 @@ setInterval(tick, 500);
 tick();
 
 // Words that were taken back return to where they were written; if something else stands there, they wait as that conversation's draft.
-function giveBack({ conversation, text, visibility }) {
+function giveBack({ conversation, text, visibility, files = [] }) {
   const form = document.querySelector(`form[data-composer][data-draft="${CSS.escape(conversation)}"]`);
-  if (form) put(form, visibility, (there) => (there.trim() ? `${text}\n\n${there}` : text));
+  if (form) {
+    put(form, visibility, (there) => (there.trim() ? `${text}\n\n${there}` : text));
+    bring(form, visibility, files);
+  }
   else leave(conversation, visibility, text);
 }
 
@@ -156,7 +160,7 @@ document.addEventListener("click", (event) => {
   const open = thread()?.dataset.openConversation;
   if (!text || !open) return;
   const visibility = document.getElementById(again).classList.contains("message-private") ? "private" : "public";
-  giveBack({ conversation: open, text, visibility });
+  giveBack({ conversation: open, text, visibility, files: (event.target.closest("[data-again]").dataset.againFiles ?? "").split(",") });
 });
 
 // --- done: the row fades at once and comes back if it was refused ---------------------------------------------------------

@@ -60,12 +60,14 @@ class Hosts:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """``text``: longest reply, None where unlimited, counted in ``counted``; ``window_hours``: how long after the last message of
-    a person we may still answer; ``media``: how many go with one reply; ``poll_seconds``: how often to look."""
+    a person we may still answer; ``media``: how many files go with one reply, ``media_bytes``: how large they may be together;
+    ``poll_seconds``: how often to look."""
 
     text: int | None = None
     counted: str = "characters"
     window_hours: int | None = None
     media: int | None = None
+    media_bytes: int | None = None
     poll_seconds: int = 60
 
 
@@ -84,13 +86,15 @@ class DataUse:
 @dataclass(frozen=True, slots=True)
 class ReplyRules:
     """``idempotent`` and ``reads_back``: always, never, or the name of the setting that says so. ``needs``: settings without which
-    an account cannot answer. ``private`` and ``public``: which visibilities it can answer in."""
+    an account cannot answer. ``private`` and ``public``: which visibilities it can answer in.
+    ``media``: files can go with an answer."""
 
     idempotent: bool | str = False
     reads_back: bool | str = False
     needs: tuple[str, ...] = ()
     private: bool = True
     public: bool = True
+    media: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +224,7 @@ def _manifest(top: _Reader, problems: list[str]) -> Manifest:
             counted=limits.choice("counted", COUNTED, "characters", required=False),
             window_hours=limits.positive("window_hours"),
             media=limits.get("media", int),
+            media_bytes=limits.positive("media_bytes"),
             poll_seconds=limits.positive("poll_seconds", 60) or 60,
         ),
         data_use=DataUse(
@@ -232,6 +237,7 @@ def _manifest(top: _Reader, problems: list[str]) -> Manifest:
             needs=reply.strings("needs"),
             private=reply.get("private", bool, True),
             public=reply.get("public", bool, True),
+            media=reply.get("media", bool, False),
         ),
     )
     for reader in (auth, hosts, limits, use, reply, top):

@@ -135,3 +135,7 @@ class SendRules:
     text_limit: int | None
     counted: str
     window_hours: int | None
+    #: Whether files can go with an answer; how many (None: as many as we take), and how many bytes together.
+    media: bool = False
+    media_count: int | None = None
+    media_bytes: int | None = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from cxm.channels.contracts import Author, Engagement, Media, Mention
@@ -14,6 +16,7 @@ from cxm.listen import engine, media
 from cxm.listen.accept import accept
 from cxm.listen.events import MentionsChanged, MentionsDeleted, MentionsHeard
 from cxm.listen.store.port import Change, MentionStore
+from cxm.outbound import api as outbound
 from cxm.outbound.events import Said
 from cxm.platform import events, realtime
 
@@ -53,6 +56,15 @@ def apply(store: MentionStore, event: MentionsHeard | MentionsChanged | Mentions
         store.rewrite(event.organization, [Change(entry["id"], entry["version"], entry["set"]) for entry in event.mentions])
 
 
+def _our_file(organization: UUID, entry: Mapping[str, Any]) -> Media:
+    """A file that went with it: its bytes are kept with the mention, so that they are there as long as it is."""
+    content = None
+    if entry.get("upload"):
+        with contextlib.suppress(NotFound):
+            content = outbound.upload_content(organization, entry)
+    return Media(entry.get("kind") or "file", entry.get("url"), entry.get("alt"), entry.get("name"), entry.get("content_type"), content)
+
+
 @events.on(Said)
 def hear_ourselves(event: Said) -> None:
     """A reply that was sent is a mention too: ours."""
@@ -60,7 +72,7 @@ def hear_ourselves(event: Said) -> None:
         account = connect.account(event.organization, event.account)
     except NotFound:
         return
-    media = tuple(Media(kind=entry.get("kind", "file"), url=entry.get("url"), alt=entry.get("alt")) for entry in event.media)
+    media = tuple(_our_file(event.organization, entry) for entry in event.media)
     item = Mention(
         native_id=event.native_id, kind="message" if event.private else "answer", author=Author(native_id=f"account:{account.name}", handle=account.name, name=event.by_name or account.name),
         text=event.text, title=event.title, published_at=parse_instant(event.at), url=event.url, reply_to=event.in_reply_to, thread=event.thread, private=event.private,

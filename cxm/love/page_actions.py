@@ -5,8 +5,6 @@ Each answers with the fragments that changed. What is refused is told in words w
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -29,47 +27,17 @@ from cxm.love import page_thread as threads
 from cxm.love import page_words as words
 from cxm.love import page_writing as writing
 from cxm.love import pages
+from cxm.love.page_refusals import View, toast, told
 from cxm.outbound import api as outbound
 
 #: Seconds in which an answer can be taken back.
 UNDO_SECONDS = 10
 #: Conversations changed at once by hand.
 BULK_LIMIT = 200
-_View = Callable[..., HttpResponse]
 
 
-def _told(view: _View) -> _View:
-    """What love refuses becomes a toast (for the composer: words beside it); the page stays as it is."""
-
-    @functools.wraps(view)
-    def guarded(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
-        try:
-            return view(request, *arguments, **named)
-        except CxmError as error:
-            if error.status >= 500 or not request.headers.get("HX-Request"):
-                raise
-            beside = request.headers.get("HX-Target", "").endswith("#composer-says")
-            response = render(request, "love/refused.html", {"error": error}, status=error.status)
-            if not beside:
-                response["HX-Reswap"] = "none"
-                response["HX-Trigger"] = _toast(f"{error.text} {error.hint}".strip(), kind="bad")
-            return response
-
-    return guarded
-
-
-def _action(permission: str) -> Callable[[_View], _View]:
-    return lambda view: require_POST(_told(govern.page(permission)(view)))
-
-
-def _toast(text: str, *, kind: str = "info", undo: str = "", seconds: int = 0, **events: Any) -> str:
-    # Headers are Latin-1: json.dumps writes everything else as \u escapes.
-    return json.dumps(
-        {
-            "cxm:toast": {"text": text, "kind": kind, **({"undo": undo} if undo else {}), **({"seconds": seconds} if seconds else {})},
-            **events,
-        }
-    )
+def _action(permission: str) -> Callable[[View], View]:
+    return lambda view: require_POST(told(govern.page(permission)(view)))
 
 
 def _text(request: HttpRequest, name: str) -> str:
@@ -95,9 +63,10 @@ def write(request: HttpRequest, conversation: UUID) -> HttpResponse:
         love.note(actor, conversation, text)
         said = None
     elif visibility in ("public", "private"):
+        media = [{"id": key} for key in request.POST.getlist("media")]
         seen = writing.since(request.POST.get("read", "") or request.POST.get("since", ""))
         try:
-            made = love.reply(actor, conversation, text, visibility=visibility, undo_seconds=UNDO_SECONDS, since=seen)
+            made = love.reply(actor, conversation, text, visibility=visibility, media=media, undo_seconds=UNDO_SECONDS, since=seen)
         except Conflict as error:
             if error.code != "answered_meanwhile" or seen is None or not request.headers.get("HX-Request"):
                 raise
@@ -121,9 +90,9 @@ def _overtaken(request: HttpRequest, actor: Actor, conversation: UUID, seen: dat
 def _said(reply: UUID, state: str, visibility: str) -> str:
     undo = f"/inbox/replies/{reply}/take-back"
     if state == "held":
-        return _toast(_("Held by a stop. Nothing was sent."), kind="warn", undo=undo)
+        return toast(_("Held by a stop. Nothing was sent."), kind="warn", undo=undo)
     text = _("Public answer: {n} s to take it back") if visibility == "public" else _("Private answer: {n} s to take it back")
-    return _toast(text.format(n=UNDO_SECONDS), undo=undo, seconds=UNDO_SECONDS)
+    return toast(text.format(n=UNDO_SECONDS), undo=undo, seconds=UNDO_SECONDS)
 
 
 @_action("conversations:reply")
@@ -131,9 +100,14 @@ def take_back(request: HttpRequest, reply: UUID) -> HttpResponse:
     """Take back an answer while it waits or is held; its words return to the composer."""
     actor = govern.actor_of(request)
     back = love.take_back(actor, reply)
-    given = {"conversation": str(back.conversation), "text": back.text, "visibility": "private" if back.private else "public"}
+    given = {
+        "conversation": str(back.conversation),
+        "text": back.text,
+        "visibility": "private" if back.private else "public",
+        "files": [str(entry["upload"]) for entry in back.media if entry.get("upload")],
+    }
     response = HttpResponse() if request.headers.get("HX-Request") else HttpResponseRedirect(f"/inbox/{back.conversation}")
-    response["HX-Trigger"] = _toast(_("Taken back. Nothing was sent."), kind="good", seconds=4, **{"inbox:given-back": given})
+    response["HX-Trigger"] = toast(_("Taken back. Nothing was sent."), kind="good", seconds=4, **{"inbox:given-back": given})
     return response
 
 
@@ -184,7 +158,7 @@ def close(request: HttpRequest, conversation: UUID) -> HttpResponse:
     following = _following(request, actor, conversation)
     love.close(actor, conversation, reason)
     text = _("Closed: {reason}").format(reason=words.reason(reason))
-    return _onward(request, actor, conversation, following, _toast(text, kind="good", undo=f"/inbox/{conversation}/reopen"))
+    return _onward(request, actor, conversation, following, toast(text, kind="good", undo=f"/inbox/{conversation}/reopen"))
 
 
 def _usual_reason(actor: Actor, conversation: UUID) -> str:
@@ -203,7 +177,7 @@ def snooze(request: HttpRequest, conversation: UUID) -> HttpResponse:
     following = _following(request, actor, conversation)
     love.snooze(actor, conversation, until)
     text = _("Snoozed until {when}").format(when=words.moment(until))
-    return _onward(request, actor, conversation, following, _toast(text, kind="good", undo=f"/inbox/{conversation}/reopen"))
+    return _onward(request, actor, conversation, following, toast(text, kind="good", undo=f"/inbox/{conversation}/reopen"))
 
 
 @_action("conversations:read")
@@ -214,7 +188,7 @@ def reopen(request: HttpRequest, conversation: UUID) -> HttpResponse:
     if request.headers.get("HX-Source", "").startswith("button#reopen"):
         return _changed(request, actor, conversation)
     response = HttpResponse() if request.headers.get("HX-Request") else HttpResponseRedirect(f"/inbox/{conversation}")
-    response["HX-Trigger"] = _toast(
+    response["HX-Trigger"] = toast(
         _("Open again"), kind="good", seconds=4, **{"inbox:go": {"url": lists.beside(request)[0].address(conversation)}}
     )
     return response
@@ -248,7 +222,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
     members = threads.members_of(actor.organization)
     context = lists.rows(actor, wanted, current, members) | pages.counted(actor, wanted)
     response = render(request, "love/swap.html", {**context, "list": True, "wanted": wanted, "list_url": wanted.address()})
-    response["HX-Trigger"] = _toast(text, kind="warn" if refused else "good")
+    response["HX-Trigger"] = toast(text, kind="warn" if refused else "good")
     return response
 
 

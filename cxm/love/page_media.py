@@ -26,11 +26,29 @@ def media(organization: UUID, mention: str, entries: Sequence[Any]) -> list[dict
     return [_medium(organization, mention, index, entry) for index, entry in enumerate(entries) if isinstance(entry, Mapping)]
 
 
+def icon(kind: str) -> str:
+    """The sign of a kind of file."""
+    return _ICONS.get(kind, "file")
+
+
+def names(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Files of an answer that is not out: named, nothing to open yet."""
+    return [
+        {
+            "as": "name",
+            "icon": icon(str(entry.get("kind") or "file")),
+            "label": str(entry.get("name") or entry.get("alt") or entry.get("url") or _words(str(entry.get("kind"))))[:_NAME],
+            "size": filesizeformat(entry["size"]) if isinstance(entry.get("size"), int) else "",
+        }
+        for entry in entries
+    ]
+
+
 def _medium(organization: UUID, mention: str, index: int, entry: Mapping[str, Any]) -> dict[str, Any]:
     kind = str(entry.get("kind") or "file")
     found: dict[str, Any] = {
         "as": "name",
-        "icon": _ICONS.get(kind, "file"),
+        "icon": icon(kind),
         "label": str(entry.get("name") or entry.get("alt") or _words(kind))[:_NAME],
         "alt": str(entry.get("alt") or entry.get("name") or _words(kind))[:300],
         "size": filesizeformat(entry["size"]) if isinstance(entry.get("size"), int) else "",

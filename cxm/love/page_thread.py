@@ -8,10 +8,13 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from cxm.connect import api as connect
+from cxm.connect.contracts import SendRules
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, now, parse_instant
@@ -30,6 +33,8 @@ _SHOWN = 6_000
 _GAP_DAYS = 3
 #: Limits beyond this say nothing while one types.
 _COUNTED_LIMIT = 20_000
+#: Files with one answer.
+_FILES = 10
 _COUNTS = {"characters": "characters", "bytes": "bytes", "utf16": "units", "graphemes": "graphemes"}
 #: Words underlined for one verdict, and the shortest one; all of them are in the chip's title.
 _MARKED = 2
@@ -161,6 +166,8 @@ def _reply(reply: Reply, view: ConversationView) -> dict[str, Any]:
         "state": {"failed": "failed", "sent": ""}.get(reply.state, "pending"),
         "is": reply.state,
         "about": said.get(reply.state, ""),
+        "media": files.names(reply.media),
+        "uploads": ",".join(str(entry["upload"]) for entry in reply.media if entry.get("upload")),
         "undo_until": reply.undo_until,
         "why": reply.detail,
         "visibility": "private" if reply.private else "public",
@@ -239,17 +246,31 @@ def composer(actor: Actor, view: ConversationView, organization: str, drafts: Se
             }
         )  # fmt: skip
     begun = {one.visibility: one for one in drafts}
+    attached: list[dict[str, Any]] = []
     for one in modes:
-        one["text"] = begun[one["value"]].text if one["value"] in begun else ""
+        draft = begun.get(one["value"])
+        one["text"] = draft.text if draft else ""
+        attached += attachments(actor, one["value"], draft.media) if draft and draft.media and one.get("files") else []
     shown = next((one for draft in drafts for one in modes if one["value"] == draft.visibility), None)
     return {
         "modes": modes,
+        "attached": attached,
+        "takes_files": any(one.get("files") for one in modes),
+        "no_files": next((one["files_say"] for one in modes if one.get("files") == 0), ""),
         "mode": shown["value"] if shown else view.kind,
         "value": shown["text"] if shown else "",
         "notices": notices + (_stop_notice(actor, view) if may_reply else []),
         "may_reply": may_reply,
         "may_write": may_reply or may_note,
     }
+
+
+def attachments(actor: Actor, mode: str, ids: Sequence[UUID]) -> list[dict[str, Any]]:
+    """Uploaded files as chips of the composer, in one way of saying it."""
+    return [
+        {"id": one.id, "mode": mode, "label": one.name, "icon": files.icon(one.kind), "bytes": one.size, "size": filesizeformat(one.size)}
+        for one in outbound.uploads_of(actor, ids)
+    ]
 
 
 def _ways(actor: Actor, view: ConversationView) -> tuple[list[dict[str, Any]], str]:
@@ -268,7 +289,7 @@ def _ways(actor: Actor, view: ConversationView) -> tuple[list[dict[str, Any]], s
     rule = {
         "limit": rules.text_limit if (rules.text_limit or 0) <= _COUNTED_LIMIT else "",
         "counts": _COUNTS.get(rules.counted, "characters"),
-    }
+    } | _files_rule(rules)
     rule["account"] = view.account
     modes = []
     if rules.public and view.kind == "public":
@@ -286,6 +307,16 @@ def _ways(actor: Actor, view: ConversationView) -> tuple[list[dict[str, Any]], s
     if not modes:
         return [], _("This platform has no way to answer such a message.")
     return modes, "" if rules.active else _("This account is paused: what you send waits until it is active again.")
+
+
+def _files_rule(rules: SendRules) -> dict[str, Any]:
+    """What may go with an answer, said before somebody attaches it."""
+    if not rules.media:
+        return {"files": 0, "files_say": _("This platform takes no files with an answer.")}
+    count = min(rules.media_count or _FILES, _FILES)
+    size = min(rules.media_bytes or outbound.UPLOAD_LIMIT, outbound.UPLOAD_LIMIT)
+    say = ngettext("Up to {n} file, {size} MB; no programs.", "Up to {n} files, together {size} MB; no programs.", count)
+    return {"files": count, "files_size": size, "files_say": say.format(n=count, size=f"{size / 1_000_000:g}")}
 
 
 def _last_heard(view: ConversationView) -> datetime | None:

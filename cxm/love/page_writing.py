@@ -1,4 +1,4 @@
-"""What goes on while somebody writes on /inbox, before anything is sent: their draft is kept, colleagues see who else is there."""
+"""What goes on while somebody writes on /inbox, before anything is sent: their draft and its files are kept, colleagues see who else is there."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import parse_instant
+from cxm.kernel.errors import TooLarge
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
 from cxm.love import page_thread as threads
+from cxm.love.page_refusals import told
+from cxm.outbound import api as outbound
 
 #: Names said one by one; more are a number.
 _NAMED = 2
@@ -45,6 +48,36 @@ def here(request: HttpRequest, conversation: UUID) -> HttpResponse:
         love.gone(actor, conversation)
     else:
         love.here(actor, conversation, typing=request.POST.get("typing") == "1")
+    return HttpResponse(status=204)
+
+
+@require_http_methods(["GET", "POST"])
+@told
+@govern.page("conversations:reply")
+def files(request: HttpRequest, conversation: UUID) -> HttpResponse:
+    """POST: attach the file that is the body (``?name=``, ``type=``, ``mode=``). GET: those already there by ``ids``. Answers chips."""
+    actor = govern.actor_of(request)
+    love.conversation_row(actor, conversation)
+    if request.method == "POST":
+        said = request.headers.get("Content-Length", "")
+        if said.isdecimal() and int(said[:20]) > outbound.UPLOAD_LIMIT:
+            raise TooLarge(
+                "file_too_large", _("The file is larger than {n} MB.").format(n=outbound.UPLOAD_LIMIT // 1_000_000), _("Send a link to it.")
+            )
+        ids = [outbound.upload(actor, request.GET.get("name", ""), request.body, request.GET.get("type", "")).id]
+    else:
+        ids = [key for key in map(parse_id, request.GET.get("ids", "").split(",")[:10]) if key]
+    return render(request, "love/files.html", {"attached": threads.attachments(actor, request.GET.get("mode", ""), ids)})
+
+
+@require_POST
+@govern.page("conversations:reply")
+def drop_file(request: HttpRequest, conversation: UUID) -> HttpResponse:
+    """A file that is not sent after all (``file``)."""
+    actor = govern.actor_of(request)
+    love.conversation_row(actor, conversation)
+    if key := parse_id(request.POST.get("file", "")):
+        outbound.drop_upload(actor, key)
     return HttpResponse(status=204)
 
 

@@ -4,5 +4,12 @@ from cxm.outbound.gateway import rehearse
 from cxm.outbound.held import HeldReplies
 from cxm.outbound.selectors import open_count, replies, reply
 from cxm.outbound.services import propose, settle, take_back
+from cxm.outbound.uploads import LIMIT as UPLOAD_LIMIT
+from cxm.outbound.uploads import content as upload_content
+from cxm.outbound.uploads import drop as drop_upload
+from cxm.outbound.uploads import keep as upload
+from cxm.outbound.uploads import of as uploads_of
 
-__all__ = ["HeldReplies", "open_count", "propose", "rehearse", "replies", "reply", "settle", "take_back"]
+__all__ = [
+    "UPLOAD_LIMIT", "HeldReplies", "drop_upload", "open_count", "propose", "rehearse", "replies", "reply", "settle", "take_back", "upload", "upload_content", "uploads_of",
+]  # fmt: skip

@@ -11,7 +11,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class NewIntent:
-    """An intention to speak, as ``love`` proposes it. ``context`` is that of the mention it answers; texts are plain."""
+    """An intention to speak, as ``love`` proposes it. ``context`` is that of the mention it answers; texts are plain.
+
+    ``media``: each ``{url, alt, kind, name}`` of a public address, or ``{id}`` of a file the acting member uploaded.
+    """
 
     account: UUID
     unit: UUID
@@ -62,3 +65,14 @@ class Reply:
     detail: str
     attempts: tuple[AttemptView, ...]
     media: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UploadView:
+    """A file that waits to go with an answer. ``kind``: image, video, audio, file; ``size`` in bytes."""
+
+    id: UUID
+    name: str
+    kind: str
+    content_type: str
+    size: int

@@ -26,6 +26,7 @@ from cxm.kernel.actor import Actor, system
 from cxm.kernel.clock import format_instant, now
 from cxm.kernel.errors import CxmError, NotFound
 from cxm.kernel.network import AuthExpired, ConnectorError, Gone, RateLimited, Rejected, Unavailable
+from cxm.outbound import uploads
 from cxm.outbound.events import Said
 from cxm.outbound.models import Attempt, Intent
 from cxm.outbound.services import changed
@@ -36,6 +37,8 @@ CALL_SECONDS = 30
 #: A stop waits this long for a call that has begun: what is on the wire has then arrived, and nothing arrives after its acknowledgement.
 WIRE_SECONDS = 0.4
 READ_BACK_TRIES = 12
+#: Replies of one account on their way at once.
+CALLS_AT_ONCE = 8
 _log = structlog.get_logger(__name__)
 
 
@@ -59,7 +62,11 @@ def _try(row: Intent) -> None:
     attempt = _claim(row, rules)
     if attempt is None:
         return
-    outgoing = outgoing_of(row)
+    try:
+        outgoing = outgoing_of(row, whole=True)
+    except ConnectorError as error:  # a file of it is gone
+        _after(row.id, attempt, _judge(error), rules)
+        return
     audit = govern.intent(system(row.organization_id), "reply.send", f"reply:{row.id}", {"attempt": str(attempt.id)})
     try:
         sent = _begin(row, outgoing)
@@ -110,7 +117,7 @@ def _claim(known: Intent, rules: SendRules | None) -> Attempt | None:
         if not rules.active:
             _put_back(row, 60, "The account is paused; the reply waits for it.")
             return None
-        if _earlier_open(row):
+        if _earlier_open(row) or _calls_under_way(row) >= CALLS_AT_ONCE:
             _put_back(row, 1, "")
             return None
         row.state, row.detail = "claimed", ""
@@ -126,6 +133,11 @@ def _earlier_open(row: Intent) -> bool:
     """Replies of one conversation go out in the order they were written."""
     earlier = Intent.objects.for_organization(row.organization_id).filter(lane=row.lane, state__in=("waiting", "queued", "claimed"))
     return earlier.filter(Q(created_at__lt=row.created_at) | Q(created_at=row.created_at, id__lt=row.id)).exists()
+
+
+def _calls_under_way(row: Intent) -> int:
+    """How many replies of the account are with its platform just now; a slow one must not take every line there is."""
+    return Intent.objects.for_organization(row.organization_id).filter(account_id=row.account_id, state="claimed").count()
 
 
 class _Outcome:
@@ -318,9 +330,9 @@ def conclude(row: Intent, outcome: str, *, native_id: str | None = None, url: st
         )  # fmt: skip
 
 
-def outgoing_of(row: Intent) -> Outgoing:
-    """The intent as its connector gets it."""
-    media: list[Media] = [_media(entry) for entry in row.media]
+def outgoing_of(row: Intent, *, whole: bool = False) -> Outgoing:
+    """The intent as its connector gets it; ``whole`` with the bytes of its files. Raises Rejected where one of them is gone."""
+    media: list[Media] = [_media(row.organization_id, entry, whole=whole) for entry in row.media]
     return Outgoing(
         id=row.id,
         kind=row.kind,
@@ -335,7 +347,13 @@ def outgoing_of(row: Intent) -> Outgoing:
     )
 
 
-def _media(entry: dict[str, Any]) -> Media:
+def _media(organization: UUID, entry: dict[str, Any], *, whole: bool) -> Media:
+    if entry.get("upload"):
+        try:
+            content = uploads.content(organization, entry) if whole else None
+        except NotFound as error:
+            raise Rejected(f"The file {entry['name']} is no longer kept.", "Attach it again.") from error
+        return Media(kind=entry["kind"], name=entry["name"], content_type=entry["content_type"], content=content)
     return Media(kind=entry.get("kind", "file"), url=entry.get("url"), alt=entry.get("alt"), name=entry.get("name"))
 
 

@@ -70,3 +70,23 @@ class Attempt(OrganizationModel):
 
     class Meta(OrganizationModel.Meta):
         indexes = [models.Index(fields=["intent", "at"], name="attempt_order")]
+
+
+class Upload(OrganizationModel):
+    """A file a member attached; its bytes lie in ``platform.blobs``. ``sent``: an intent carries it."""
+
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=10)
+    content_type = models.CharField(max_length=130)
+    size = models.BigIntegerField()
+    digest = models.CharField(max_length=64)
+    created_by = models.UUIDField()
+    at = models.DateTimeField()
+    sent = models.BooleanField(default=False)
+
+    class Meta(OrganizationModel.Meta):
+        indexes = [
+            models.Index(fields=["organization_id", "created_by"], name="upload_waiting", condition=Q(sent=False)),
+            models.Index(fields=["organization_id", "digest"], name="upload_digest"),
+            models.Index(fields=["at"], name="upload_age"),
+        ]

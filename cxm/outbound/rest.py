@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
+from ninja import Status
 from pydantic import BaseModel
 
 from cxm.govern import api as govern
-from cxm.kernel.errors import NotFound
+from cxm.kernel.errors import NotFound, TooLarge
 from cxm.outbound import api as outbound
 from cxm.outbound.contracts import Reply
 
@@ -46,6 +48,41 @@ class SettleIn(govern.Body):
     outcome: str
     native_id: str | None = None
     reason: str = ""
+
+
+class UploadOut(BaseModel):
+    """A file that can go with a reply, as one of its ``media``. ``kind``: image, video, audio, file; ``size`` in bytes."""
+
+    id: UUID
+    name: str
+    kind: str
+    content_type: str
+    size: int
+
+
+@router.post(
+    "/uploads",
+    response={201: UploadOut},
+    summary="Upload a file",
+    openapi_extra={
+        "requestBody": {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+    },
+)
+@govern.requires("conversations:reply")
+def upload(request: HttpRequest, name: str, type: str = "") -> Any:
+    """The body is the file (at most 25 MB; no programs); it waits 30 days for a reply of yours that names its id in ``media``."""
+    made = outbound.upload(govern.actor_of(request), name, _body(request), type)
+    return Status(201, asdict(made))
+
+
+def _body(request: HttpRequest) -> bytes:
+    """The file. Raises TooLarge before it is read where the sender says how large it is."""
+    said = request.headers.get("Content-Length", "")
+    if said.isdecimal() and int(said[:20]) > outbound.UPLOAD_LIMIT:
+        raise TooLarge(
+            "file_too_large", f"The file is larger than {outbound.UPLOAD_LIMIT // 1_000_000} MB.", "Send a smaller one, or a link to it."
+        )
+    return request.body
 
 
 @router.get("/replies/{reply}", response=ReplyOut, summary="A reply and its attempts")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,10 +10,13 @@ from uuid import UUID
 from django.db import transaction
 
 from cxm.connect import api as connect
+from cxm.connect.contracts import SendRules
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
 from cxm.kernel.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound
+from cxm.kernel.ids import parse_id
+from cxm.outbound import uploads
 from cxm.outbound.contracts import NewIntent, Reply
 from cxm.outbound.events import IntentChanged
 from cxm.outbound.models import Intent
@@ -32,17 +35,18 @@ def propose(actor: Actor, new: NewIntent) -> Reply:
     """
     if not actor.may(PERMISSION, new.unit):
         raise NotAllowed("not_allowed", "You may not answer for this unit.", "Ask a manager of it.")
-    _check(actor, new)
+    media = _check(actor, new)
     begins = now() + timedelta(seconds=new.undo_seconds)
     lane = str(new.conversation or new.account)
     # In the section until the commit, and before any other lock: the review of a stop just being lifted must not miss what is held now.
     with transaction.atomic(), govern.beginning(actor.organization):
         row = Intent.objects.add(
             actor.organization, kind=new.kind, account_id=new.account, unit_id=new.unit, conversation_id=new.conversation, in_reply_to_mention=new.in_reply_to_mention,
-            in_reply_to=new.in_reply_to_native, thread=new.thread, to=new.to, title=new.title, text=new.text, media=[dict(entry) for entry in new.media],
+            in_reply_to=new.in_reply_to_native, thread=new.thread, to=new.to, title=new.title, text=new.text, media=media,
             context=dict(new.context), private=new.private, lane=lane, state="waiting" if new.undo_seconds else "queued", created_by=actor.member,
             created_by_name=actor.name, not_before=begins,
         )  # fmt: skip
+        uploads.taken(actor.organization, media)
         govern.record(actor, "reply.propose", f"reply:{row.id}", {"account": str(new.account), "private": new.private})
         if govern.covering_stops(actor.organization, unit=new.unit, account=new.account, kind=new.kind):
             row.state = "held"
@@ -64,6 +68,7 @@ def take_back(actor: Actor, intent: UUID) -> Reply:
             )
         row.state = "cancelled"
         row.save(update_fields=["state"])
+        uploads.taken(actor.organization, row.media, sent=False)
         govern.record(actor, "reply.take_back", f"reply:{row.id}")
         changed(row)
     return as_reply(row)
@@ -128,7 +133,8 @@ def _may(actor: Actor, row: Intent) -> None:
         raise NotFound("reply")
 
 
-def _check(actor: Actor, new: NewIntent) -> None:
+def _check(actor: Actor, new: NewIntent) -> list[dict[str, Any]]:
+    """What is wrong with it, told at once; else its files as the intent carries them."""
     rules = connect.rules(actor.organization, new.account)
     faults: list[FieldError] = []
     if not new.text.strip() and not new.media:
@@ -143,18 +149,47 @@ def _check(actor: Actor, new: NewIntent) -> None:
         faults.append(FieldError("undo_seconds", f"0 to {UNDO_LIMIT}."))
     if rules.window_hours and new.last_heard_at and now() - new.last_heard_at > timedelta(hours=rules.window_hours):
         faults.append(FieldError("text", f"This platform takes answers only within {rules.window_hours} h of their last message."))
-    for index, entry in enumerate(new.media):
-        faults += _media_faults(index, entry)
+    media = [_carried(actor, index, entry, faults) for index, entry in enumerate(new.media)]
+    faults += _too_much(rules, media)
     if faults:
         raise Invalid(
             "reply_invalid", " ".join(fault.text for fault in faults), "Mend it and send again; nothing was sent.", errors=tuple(faults)
         )
+    return media
+
+
+def _carried(actor: Actor, index: int, entry: Mapping[str, Any], faults: list[FieldError]) -> dict[str, Any]:
+    """One file as the intent carries it; what is wrong with it is added to ``faults``."""
+    wanted = entry.get("id")
+    if wanted is None:
+        faults += _media_faults(index, entry)
+        return dict(entry)
+    key = parse_id(wanted) if isinstance(wanted, str) and len(entry) == 1 else None
+    try:
+        if key is None:
+            raise NotFound("upload")
+        return uploads.carried(actor, key)
+    except NotFound:
+        faults.append(FieldError(f"media.{index}", "There is no such upload of yours; upload it again."))
+        return {}
+
+
+def _too_much(rules: SendRules, media: Sequence[Mapping[str, Any]]) -> list[FieldError]:
+    if not media:
+        return []
+    if not rules.media:
+        return [FieldError("media", "This platform takes no files with an answer.")]
+    if rules.media_count is not None and len(media) > rules.media_count:
+        return [FieldError("media", f"This platform takes at most {rules.media_count} files with an answer.")]
+    if rules.media_bytes is not None and sum(int(entry.get("size") or 0) for entry in media) > rules.media_bytes:
+        return [FieldError("media", f"Together the files are larger than this platform takes ({rules.media_bytes / 1_000_000:g} MB).")]
+    return []
 
 
 def _media_faults(index: int, entry: Mapping[str, Any]) -> list[FieldError]:
     """What is wrong with one file; what would silently not be sent is refused. Raises Invalid for an address the guard refuses."""
     if not isinstance(entry.get("url"), str) or not entry["url"]:
-        return [FieldError(f"media.{index}", "There is no such upload; give a “url”.")]
+        return [FieldError(f"media.{index}", "Give a “url”, or the id of an uploaded file.")]
     egress.check_url(entry["url"], path=f"media.{index}.url")
     wrong = [
         key for key, value in entry.items() if key not in ("url", "alt", "kind", "name") or not (value is None or isinstance(value, str))

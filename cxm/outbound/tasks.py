@@ -16,6 +16,14 @@ def carry_out(intent: str) -> None:
     gateway.carry_out(UUID(intent))
 
 
+@jobs.periodic("outbound.clear_uploads", "17 3 * * *")
+def clear_uploads() -> None:
+    """Files that were never sent, and those long sent, are forgotten every night."""
+    from cxm.outbound.uploads import purge
+
+    purge()
+
+
 @jobs.periodic("outbound.look_after", "* * * * *", queue="outbound")
 def look_after() -> None:
     """Intents whose job was lost (a killed process) get one again, every minute."""

@@ -171,6 +171,7 @@ def test_an_answer_waits_and_can_be_taken_back_with_its_words(world: World, brow
         "conversation": str(conversation),
         "text": "On its way",
         "visibility": "private",
+        "files": [],
     }
     assert Intent.objects.for_organization(world.organization).get().state == "cancelled"
     late = part(browser, undo, {})
