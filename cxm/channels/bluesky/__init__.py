@@ -1,0 +1,1 @@
+"""Bluesky, and every other place that speaks the AT Protocol."""
