@@ -182,7 +182,7 @@ def _insert(batch: _Batch, outcomes: list[Taken], ids: Sequence[UUID]) -> None:
     """Claim new ids; those another process claimed in this very moment are duplicates here."""
     _describe(batch)
     rows = sorted([*(record for record, _ in batch.fresh.values()), *batch.tombstones], key=lambda row: row.pk.int)
-    written = bulk.insert(rows, Record, skip_known=True)
+    written = bulk.claim(rows, Record)
     lost = [row.pk for row in rows if row.pk not in written]
     for pk in lost:
         batch.fresh.pop(pk, None)

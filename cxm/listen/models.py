@@ -42,7 +42,6 @@ class Record(models.Model):
         indexes = [
             models.Index(fields=["organization_id", "published_at"], name="record_published"),
             models.Index(fields=["organization_id", "state", "published_at"], condition=Q(deleted_at=None), name="record_state"),
-            models.Index(fields=["organization_id", "account_id", "native_id"], name="record_native"),
         ]
 
 

@@ -121,7 +121,7 @@ def whole(row: Record) -> dict[str, Any]:
 def _from_events(row: Record) -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "select m from platform_eventlog e, jsonb_array_elements(e.payload->'mentions') m where e.organization_id = %s and e.name in "
+            "select m from platform_eventlog e, jsonb_array_elements(e.payload::jsonb->'mentions') m where e.organization_id = %s and e.name in "
             "('listen.mentions_heard', 'listen.mentions_changed') and m->>'id' = %s and m ? 'text' and e.at >= now() - interval '1 hour' order by e.id desc limit 1",
             [row.organization_id, str(row.pk)],
         )

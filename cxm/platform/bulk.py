@@ -1,12 +1,18 @@
-"""Many rows in one statement: one JSON parameter that PostgreSQL takes apart. Several times faster than a parameter for each cell."""
+"""Many rows in one statement: one JSON parameter that PostgreSQL takes apart, several times faster than a parameter for each cell; or
+COPY, faster still, for rows that nobody else is likely to write."""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from django.db import connection, models
+from django.db import IntegrityError, connection, models, transaction
+from psycopg.types.json import Jsonb
+
+#: What COPY calls the columns of our fields.
+_TYPES = {"UUIDField": "uuid", "CharField": "varchar", "TextField": "text", "BooleanField": "bool", "IntegerField": "int4", "BigIntegerField": "int8", "BinaryField": "bytea", "JSONField": "jsonb", "DateTimeField": "timestamptz"}  # fmt: skip
 
 
 def insert(rows: Sequence[Any], model: type[models.Model] | None = None, *, skip_known: bool = False) -> set[Any]:
@@ -30,6 +36,33 @@ def insert(rows: Sequence[Any], model: type[models.Model] | None = None, *, skip
     with connection.cursor() as cursor:
         cursor.execute(statement, [orjson.dumps(plain, default=_plain).decode()])
         return {found[0] for found in cursor.fetchall()}
+
+
+def claim(rows: Sequence[Any], model: type[models.Model]) -> set[Any]:
+    """As :func:`insert` with ``skip_known``, for rows that were looked for just before: most often all of them are new. Half the price."""
+    if not rows:
+        return set()
+    try:
+        with transaction.atomic():
+            _copy(rows, model)
+    except IntegrityError:  # another process wrote one of them since
+        return insert(rows, model, skip_known=True)
+    return {row.pk for row in rows}
+
+
+def _copy(rows: Sequence[Any], model: type[models.Model]) -> None:
+    fields = [field for field in model._meta.concrete_fields if not field.has_db_default()]
+    types = [_TYPES[field.get_internal_type()] for field in fields]
+    names = ", ".join(f'"{field.column}"' for field in fields)
+    value_of = operator.attrgetter(*(field.attname for field in fields))
+    documents = [place for place, kind in enumerate(types) if kind == "jsonb"]
+    with connection.cursor() as cursor, cursor.copy(f'copy "{model._meta.db_table}" ({names}) from stdin (format binary)') as copy:
+        copy.set_types(types)
+        for row in rows:
+            values = value_of(row)
+            if any(values[place] is not None for place in documents):
+                values = [Jsonb(value) if value is not None and place in documents else value for place, value in enumerate(values)]
+            copy.write_row(values)
 
 
 def update(model: type[models.Model], rows: Sequence[Any], attributes: Sequence[str]) -> None:

@@ -80,7 +80,7 @@ _SETTLED = (
 
 _RECENT = _Recent()
 _NEXT = (
-    "select transaction, id, name, case when id = any(%s) then null else payload::text end from platform_eventlog where (transaction, id) > (%s, %s) and "
+    "select transaction, id, name, case when id = any(%s) then null else payload end from platform_eventlog where (transaction, id) > (%s, %s) and "
     + _SETTLED
     + " and name = any(%s) order by transaction, id limit %s"
 )
@@ -145,7 +145,7 @@ def _append(event: Event) -> int:
     payload = orjson.dumps({field.name: getattr(event, field.name) for field in dataclasses.fields(event)}, default=_plain).decode()
     with connection.cursor() as cursor:
         cursor.execute(
-            "insert into platform_eventlog (organization_id, name, owner, at, payload, public, permission) values (%s, %s, %s, %s, %s::jsonb, %s::jsonb, %s) returning id",
+            "insert into platform_eventlog (organization_id, name, owner, at, payload, public, permission) values (%s, %s, %s, %s, %s, %s::jsonb, %s) returning id",
             [
                 event.organization,
                 event.name,
@@ -183,9 +183,9 @@ def _read(identifier: int) -> Event | None:
         if (recent := _RECENT.get(identifier)) is not None:  # in memory; but only what was committed is real
             cursor.execute("select 1 from platform_eventlog where id = %s", [identifier])
             return recent if cursor.fetchone() else None
-        cursor.execute("select name, payload::text from platform_eventlog where id = %s", [identifier])
+        cursor.execute("select name, payload from platform_eventlog where id = %s", [identifier])
         row = cursor.fetchone()
-    return decode(row[0], orjson.loads(row[1])) if row else None
+    return decode(row[0], row[1]) if row else None
 
 
 def wake(follower: str, *, after: timedelta | None = None) -> None:
@@ -241,7 +241,7 @@ def _follow_batch(follower: str) -> int:
             rows = cursor.fetchall()
         if not rows:
             return 0
-        function([recent[row[1]] if row[3] is None else decode(row[2], orjson.loads(row[3])) for row in rows])
+        function([recent[row[1]] if row[3] is None else decode(row[2], row[3]) for row in rows])
         cursor_row.transaction, cursor_row.event, cursor_row.at = rows[-1][0], rows[-1][1], now()
         cursor_row.save()
     return len(rows)
@@ -317,11 +317,11 @@ def _position(text: str | None) -> tuple[int, int]:
     return min(int(first), 2**62), min(int(second), 2**62)
 
 
-def decode(name: str, payload: Mapping[str, Any]) -> Event:
+def decode(name: str, payload: str) -> Event:
     """The event that was published, from its stored form. Unknown members (of a later version) are left out."""
     kind = _CLASSES[name]
     hints = _hints(kind)
-    return kind(**{key: _typed(hints[key], value) for key, value in payload.items() if key in hints})
+    return kind(**{key: _typed(hints[key], value) for key, value in orjson.loads(payload).items() if key in hints})
 
 
 _HINTS: dict[type[Event], dict[str, Any]] = {}

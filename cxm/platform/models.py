@@ -16,7 +16,11 @@ class CurrentTransaction(Func):
 
 
 class EventLog(models.Model):
-    """Everything that happened, in order. ``transaction`` lets a reader stop before what is still being written."""
+    """Everything that happened, in order. ``transaction`` lets a reader stop before what is still being written.
+
+    ``payload`` is JSON as text: taking a batch of mentions apart for ``jsonb``, and putting it together again for its reader, cost
+    more than everything else about it.
+    """
 
     id = models.BigAutoField(primary_key=True)
     organization_id = models.UUIDField()
@@ -24,7 +28,7 @@ class EventLog(models.Model):
     owner = models.CharField(max_length=120)
     at = models.DateTimeField(default=timezone.now)
     transaction = models.BigIntegerField(db_default=CurrentTransaction())
-    payload = models.JSONField()
+    payload = models.TextField()
     public = models.JSONField(default=dict)
     permission = models.CharField(max_length=60)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
@@ -212,7 +213,7 @@ def test_what_listen_accepts_becomes_a_conversation_with_a_profile(world: World)
     assert [view.id for view in people.profiles(world.organization, "lena").items] == [detail.conversation.profile]
     api.close(world.actor, detail.conversation.id, "handed_over")
     told = EventLog.objects.filter(organization_id=world.organization, name="listen.mentions_changed").latest("id")
-    assert {entry["id"] for entry in told.payload["mentions"]} == {str(item.id) for item in detail.mentions}
+    assert {entry["id"] for entry in json.loads(told.payload)["mentions"]} == {str(item.id) for item in detail.mentions}
     _deliver(world, "listen.mentions_changed")
     view = world.only().conversation
     assert (view.state, view.close_reason) == ("closed", "handed_over")

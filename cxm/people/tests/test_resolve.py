@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from uuid import UUID, uuid4
@@ -67,7 +68,7 @@ def test_a_proof_that_comes_later_joins_the_newer_into_the_older(org: UUID) -> N
     (entry,) = api.profile(org, old).history
     assert (entry.kind, entry.into, entry.source) == ("proof", old, new)
     moved = EventLog.objects.get(organization_id=org, name="people.identities_moved")
-    assert moved.payload["identities"][0]["native_id"] == "u1"
+    assert json.loads(moved.payload)["identities"][0]["native_id"] == "u1"
     assert "u1" not in str(moved.public)
 
 
