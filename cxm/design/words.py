@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 
+from babel import Locale
+from babel.dates import format_skeleton
 from django.utils import formats, timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -17,6 +19,10 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 FACES = 8
 RTL = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"})
 _ARTICLE = "ال"
+#: How English writes days, and what is asked of the other languages' own customs for the same: a skeleton of CLDR.
+FORMS = {
+    "j M": "MMMd", "j M Y": "yMMMd", "j F": "MMMMd", "j F Y": "yMMMMd", "M Y": "yMMM", "D": "E", "l, j F": "MMMMEEEEd",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ def age(when: datetime, now: datetime) -> str:
     seconds = (now - when).total_seconds()
     if seconds < -MINUTE or seconds > 7 * DAY:
         local, here = timezone.localtime(when), timezone.localtime(now)
-        return formats.date_format(local, "j M" if local.year == here.year else "j M Y")
+        return written(local, "j M" if local.year == here.year else "j M Y")
     if seconds < MINUTE:
         return _("now")
     if seconds < HOUR:
@@ -56,13 +62,33 @@ def age(when: datetime, now: datetime) -> str:
 def absolute(when: datetime) -> str:
     """Date, time and zone, as the reader writes them."""
     local = timezone.localtime(when)
-    return f"{_day(local.date(), get_language())}, {local:%H:%M} {local.tzname()}"
+    return f"{stamped(local, 'j M Y')} {local.tzname()}"
 
 
-@lru_cache(maxsize=512)
-def _day(day: date, language: str | None) -> str:
-    # The language only keys the cache: the formatter reads it by itself.
-    return formats.date_format(day, "j M Y")
+def written(day: date, form: str) -> str:
+    """A day in the order and the signs of the reader's language; ``form`` says it as Django's formats do for English.
+
+    "j M" gives 22 Nov, 22 nov, 11月22日. Of a moment it takes the day where it stands: make it local first.
+    """
+    return _written(day.date() if isinstance(day, datetime) else day, form, get_language() or "en")
+
+
+def stamped(local: datetime, form: str) -> str:
+    """A day and the wall clock, joined as the reader's language joins them; ``form`` as for :func:`written`."""
+    return _joint(get_language() or "en").format(f"{local:%H:%M}", written(local, form))
+
+
+@lru_cache(maxsize=16)
+def _joint(language: str) -> str:
+    # CLDR's {1} is the date, {0} the time.
+    return "{1}, {0}" if language.startswith("en") else str(Locale.parse(language, sep="-").datetime_formats["medium"])
+
+
+@lru_cache(maxsize=2048)
+def _written(day: date, form: str, language: str) -> str:
+    if language.startswith("en"):
+        return formats.date_format(day, form)
+    return format_skeleton(FORMS[form], day, locale=Locale.parse(language, sep="-"))
 
 
 def due(when: datetime, now: datetime, form: str = "within", warn: int = HOUR) -> Due:

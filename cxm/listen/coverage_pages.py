@@ -8,12 +8,12 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from cxm.channels.contracts import STATES
 from cxm.connect import api as connect
+from cxm.design.words import written
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, now
@@ -149,7 +149,7 @@ def _url(query: str | None, since: str, until: str, state: str) -> str:
 def _names(actor: Actor, by: str) -> Any:
     """From a key of the table to what it reads as and the question behind it (None: no query says it)."""
     if by == "day":
-        return lambda day: (date_format(day, "j M Y"), "", day.isoformat(), format_instant(_midnight(day)))
+        return lambda day: (written(day, "j M Y"), "", day.isoformat(), format_instant(_midnight(day)))
     if by == "account":
         known = {one.id: one for one in connect.accounts(actor.organization)}
         return lambda key: _account(known.get(key), key)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from cxm.design import charts
+from cxm.design.words import stamped, written
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, now, parse_instant
 from cxm.listen import asking, names, selectors
@@ -242,8 +242,9 @@ def _end_of(start: datetime, interval: str) -> datetime:
 
 def _label(start: datetime, interval: str) -> str:
     here = start.year == now().year
-    form = {"hour": "j M, H:i", "month": "M Y"}.get(interval, "j M" if here else "j M Y")
-    return date_format(start, form)
+    if interval == "hour":
+        return stamped(start, "j M")
+    return written(start, "M Y" if interval == "month" else "j M" if here else "j M Y")
 
 
 def steps(asked: Asked) -> list[dict[str, str]]:

@@ -14,6 +14,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from cxm.channels import registry
+from cxm.design.words import written
 from cxm.kernel.clock import now, parse_instant
 from cxm.kernel.errors import NotFound
 
@@ -125,7 +126,7 @@ def day(moment: datetime) -> str:
         return _("Yesterday")
     if 1 < back < 7:
         return formats.date_format(local, "l")
-    return formats.date_format(local, "j F" if local.year == today.year else "j F Y")
+    return written(local, "j F" if local.year == today.year else "j F Y")
 
 
 def gap(days: int) -> str:
@@ -189,4 +190,4 @@ def moment(when: datetime) -> str:
     ahead = (local.date() - today.date()).days
     if ahead == 0:
         return formats.date_format(local, "H:i")
-    return formats.date_format(local, "D H:i" if 0 < ahead < 7 else "j M H:i")
+    return f"{written(local, 'D' if 0 < ahead < 7 else 'j M')} {local:%H:%M}"

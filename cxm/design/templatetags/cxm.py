@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +20,7 @@ from django.template.loader_tags import BLOCK_CONTEXT_KEY
 from django.templatetags.static import static
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.timezone import localtime
 
 from cxm.design import charts, words
 from cxm.kernel.clock import now
@@ -112,6 +113,12 @@ def highlight(text: object, spans: Iterable[tuple[int, int]] | None = None) -> d
 def grouped(value: float | None) -> str:
     """A number with its language's thousands separator; nothing for None."""
     return "" if value is None or value == "" else charts.figure(float(value)) if not isinstance(value, str) else value
+
+
+@register.filter
+def written(day: date | None, form: str) -> str:
+    """``{{ today|written:"l, j F" }}``: a day as the reader's language writes it; the form is English's, :func:`words.written` knows which."""
+    return words.written(localtime(day) if isinstance(day, datetime) else day, form) if day else ""
 
 
 @register.filter

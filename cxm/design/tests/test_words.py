@@ -35,6 +35,26 @@ def test_age(seconds: int, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "short", "long", "stamp"),
+    [
+        ("en", "2 Nov", "Monday, 2 November", "2 Nov 2026, 09:05"),
+        ("es", "2 nov", "lun, 2 de noviembre", "2 nov 2026, 09:05"),
+        ("zh-hans", "11月2日", "11月2日周一", "2026年11月2日 09:05"),
+    ],
+)
+def test_days_as_languages_write_them(language: str, short: str, long: str, stamp: str) -> None:
+    at = datetime(2026, 11, 2, 9, 5, tzinfo=UTC)
+    with translation.override(language):
+        assert (words.written(at, "j M"), words.written(at, "l, j F"), words.stamped(at, "j M Y")) == (short, long, stamp)
+
+
+@pytest.mark.parametrize("language", ["en", "es", "ar", "zh-hans"])
+def test_every_form_is_known_in_every_language(language: str) -> None:
+    with translation.override(language):
+        assert all(words.written(NOW, form) for form in words.FORMS)
+
+
+@pytest.mark.parametrize(
     ("seconds", "text", "tone"),
     [
         (23 * 60 + 5, "answer within 23 min", "warn"),
