@@ -348,7 +348,7 @@ def note_fault(account: UUID, error: ConnectorError) -> None:
         wait = min(5 * 2 ** min(row.failures - 1, 12), 900) * (0.8 + random.random() * 0.4)  # noqa: S311 - spreads retries
         if isinstance(error, AuthExpired):
             wait = 3600
-        if isinstance(error, RateLimited) and error.retry_after:
+        if isinstance(error, RateLimited | Unavailable) and error.retry_after:
             wait = min(max(error.retry_after, 1), 3600)
         row.next_look_at, row.leased_until = now() + timedelta(seconds=wait), None
         row.save(update_fields=["failures", "health", "mend", "next_look_at", "leased_until"])

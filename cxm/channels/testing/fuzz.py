@@ -83,7 +83,7 @@ def fields(body: bytes) -> Iterator[tuple[str, bytes]]:
         yield from _xml_fields(body)
 
 
-def _paths(value: Any, limit: int = 200) -> list[tuple[str | int, ...]]:
+def _paths(value: Any, limit: int = 120) -> list[tuple[str | int, ...]]:
     """Where something stands in ``value``, outermost first."""
     found: list[tuple[str | int, ...]] = []
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
@@ -122,7 +122,7 @@ def _said(fresh: Any) -> str:
 def _xml_fields(body: bytes) -> Iterator[tuple[str, bytes]]:
     """Each element removed, emptied, doubled, stuffed and nested; each attribute emptied and stuffed."""
     for number, found in enumerate(re.finditer(rb"<([A-Za-z][\w:.-]*)((?:\s[^<>]*?)?)>([^<>]*)</\1>", body)):
-        if number >= 120:
+        if number >= 40:
             break
         name, attributes, text = found.groups()
         tag = b"<" + name + attributes + b">"
@@ -141,7 +141,7 @@ def _xml_fields(body: bytes) -> Iterator[tuple[str, bytes]]:
         ):
             yield f"{told} {how}", body[: found.start()] + fresh + body[found.end() :]
     for number, found in enumerate(re.finditer(rb"""=\s*("[^"<>]*"|'[^'<>]*')""", body)):
-        if number >= 60:
+        if number >= 16:
             break
         for how, fresh in (
             ("empty", b'=""'),

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from cxm.channels.contracts import AuthExpired, Polled, RateLimited, Unheard
+from cxm.channels.contracts import AuthExpired, Polled, RateLimited, Unavailable, Unheard
 from cxm.connect import runtime, selectors
 from cxm.connect.models import Account
 from cxm.kernel.clock import frozen_at, now
@@ -82,12 +82,13 @@ def test_a_fault_opens_one_gap_and_the_next_good_look_closes_it():
     assert gap["filled_at"] is not None
 
 
+@pytest.mark.parametrize("error", [RateLimited, Unavailable])
 @pytest.mark.parametrize(("asked", "least", "most"), [(120, 119, 121), (10**9, 3599, 3601), (0, 4, 7)])
-def test_a_platform_that_says_later_is_believed_within_reason(asked, least, most):
+def test_a_platform_that_says_later_is_believed_within_reason(asked, least, most, error):
     account = an_account()
     moment = now()
     with frozen_at(moment):
-        runtime.note_fault(account.id, RateLimited("Later, please.", retry_after=asked))
+        runtime.note_fault(account.id, error("Later, please.", retry_after=asked))
     row = Account.objects.for_organization(account.organization_id).get(pk=account.id)
     assert row.next_look_at is not None
     assert least <= (row.next_look_at - moment).total_seconds() <= most

@@ -38,13 +38,16 @@ def list_(as_json: kit.AsJson = False) -> None:
 def new(
     name: Annotated[str, typer.Argument(help="a-z, 0-9 and _.")],
     folder: Annotated[Path, typer.Option(help="Where its folder is made.")] = Path("cxm/channels"),
+    polls: Annotated[bool, typer.Option("--polls", help="It asks the platform for what is new, instead of being told by webhook.")] = False,
 ) -> None:
-    """Scaffold a channel. Example: cxm channels new nostr"""
+    """Scaffold a channel. Example: cxm channels new nostr --polls"""
     from cxm.channels.scaffold import new as scaffold
 
-    for path in scaffold(name, folder):
+    for path in scaffold(name, folder, polls=polls):
         print(path)
-    print(f"next: cxm channels check {name}")
+    print(f"next: cxm channels check {name if folder == Path('cxm/channels') else folder / name}")
+    if folder == Path("cxm/channels"):
+        print(f"then: add cxm.channels.{name} to the independence contract in .importlinter, where channels are kept apart")
 
 
 @channels_app.command("check")
