@@ -352,6 +352,8 @@ def _said(node: ast.expr) -> str:
     """A text as far as it is known before it runs; what is filled in stands as an ellipsis."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_" and node.args:
+        return _said(node.args[0])
     if isinstance(node, ast.JoinedStr):
         return "".join(_said(part) if isinstance(part, ast.Constant) else "…" for part in node.values)
     return "…"

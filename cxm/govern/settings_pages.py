@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -223,7 +224,7 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
         "tokens",
         {
             "tokens": listed,
-            "permissions": held,
+            "permissions": [replace(one, text=_(one.text)) for one in held],
             "days": days,
             "secret": secrets[0] if secrets else None,
             "which_all": chosen is None,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_noop as _
+
 from cxm.kernel.permissions import Permission
 
 PERMISSIONS = (
     Permission(
         "profiles:read",
-        "Look at profiles, their identities and their timeline",
+        _("Look at profiles, their identities and their timeline"),
         ("owner", "manager", "agent", "analyst", "privacy_officer"),
     ),
-    Permission("profiles:write", "Write notes, merge and part profiles", ("owner", "manager", "agent", "privacy_officer")),
+    Permission("profiles:write", _("Write notes, merge and part profiles"), ("owner", "manager", "agent", "privacy_officer")),
 )

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_GET
 
 from cxm.connect import api as connect
@@ -96,7 +97,7 @@ def _changed(actor: Actor) -> dict[str, Any]:
     end = now()
     figures = [
         _figure(actor, _("mentions"), "", end),
-        _figure(actor, _("negative"), "sentiment:negative", end, "bad"),
+        _figure(actor, pgettext("mentions", "negative"), "sentiment:negative", end, "bad"),
         _figure(actor, _("complaints"), "intent:complaint", end),
         _figure(actor, _("questions"), "intent:question", end),
     ]

@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
+from django.utils.translation import gettext_noop as _
 
 from cxm.kernel.errors import CxmError, NotAllowed, NotFound, NotNow
 from cxm.platform.problems import problem
@@ -21,6 +22,12 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
 )
+#: Words of the error page that the kernel says without Django; the page translates them as it shows them.
+WORDS = (
+    _("Something broke on our side"), _("That cannot be read"), _("Sign in first"), _("Not allowed"), _("Not found"),
+    _("Not possible now"), _("Deleted"), _("Too large"), _("Not valid"), _("Too many requests"),
+    _("Not available just now"), _("There is no such page here."), _("Check the address; it may have been removed."),
+)  # fmt: skip
 
 
 def security_headers(get_response: Next) -> Next:
@@ -83,12 +90,16 @@ def understood(exception: Exception) -> CxmError:
     if isinstance(exception, Http404):
         return NotFound("page")
     if isinstance(exception, PermissionDenied):
-        return NotAllowed("not_allowed", "You may not do that.", "Ask an owner for the right.")
+        return NotAllowed("not_allowed", _("You may not do that."), _("Ask an owner for the right."))
     if isinstance(exception, OperationalError | InterfaceError):
         return NotNow(
-            "database_unavailable", "The database does not answer just now.", "Try again in a moment; nothing you sent was accepted."
+            "database_unavailable",
+            _("The database does not answer just now."),
+            _("Try again in a moment; nothing you sent was accepted."),
         )
-    return CxmError("internal", "Something broke on our side.", "Try again; if it stays, tell your administrator the time it happened.")
+    return CxmError(
+        "internal", _("Something broke on our side."), _("Try again; if it stays, tell your administrator the time it happened.")
+    )
 
 
 def show(request: HttpRequest, error: CxmError) -> HttpResponse:
