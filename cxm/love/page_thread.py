@@ -147,13 +147,8 @@ def _reply(reply: Reply, view: ConversationView) -> dict[str, Any]:
     if reply.state == "cancelled":
         text = _("{by} took back an answer").format(by=reply.created_by_name)
         return {"shape": "event", "id": f"r-{reply.id}", "icon": "undo-2", "text": text, "at": reply.created_at}
-    said = {
-        "queued": _("on its way"),
-        "sent": _("sent"),
-        "failed": _("not sent"),
-        "unknown": _("may have been sent"),
-        "held": _("held by a stop"),
-    }
+    # What became of the others, and what one can do, stands below their words.
+    said = {"sent": _("sent"), "failed": _("not sent"), "unknown": _("may have been sent")}
     return {
         "shape": "reply",
         "id": f"r-{reply.id}",

@@ -83,3 +83,30 @@ def test_files_need_the_right_to_answer_there(world: World, other: World, browse
     assert taken.status_code == 422 and "There is no such upload of yours" in taken.content.decode()
     colleague.post(f"/inbox/{conversation}/files/drop", {"file": mine[1]})
     assert Upload.objects.for_organization(world.organization).filter(id=mine[1]).exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "detail", "said", "offered"),
+    [
+        ("waiting", "", "leaves in a moment", "Take back"),
+        ("queued", "The account is paused.", "It has not left yet.", None),
+        ("held", "", "held by a stop; not sent", "Take back"),
+        ("failed", "Refused <b>(422)</b>.", "It was not sent; they have not got it.", "Write it again"),
+        ("unknown", "No answer in time.", "We cannot tell whether it was sent.", "It is not there: not sent"),
+        ("cancelled", "", "took back an answer", None),
+    ],
+)
+def test_each_state_says_what_happened_and_what_one_can_do(
+    world: World, browser: Client, conversation: UUID, state: str, detail: str, said: str, offered: str | None
+) -> None:
+    part(browser, f"/inbox/{conversation}/write", {"text": "On its way", "visibility": "private"}, target=SAYS)
+    Intent.objects.for_organization(world.organization).update(state=state, detail=detail)
+    shown = page(browser, f"/inbox/{conversation}")
+    thread = shown[shown.index('class="thread"') : shown.index('class="inbox-here"')]
+    assert said in thread and "<b>(422)</b>" not in thread
+    for action in ("Take back", "Write it again", "It is not there: not sent"):
+        assert (action in thread) == (action == offered), action
+    assert not detail or detail.split("<")[0].strip() in thread
+    analyst = page(signed_in(world, join(world, "analyst")), f"/inbox/{conversation}")
+    thread = analyst[analyst.index('class="thread"') : analyst.index('class="inbox-here"')]
+    assert said in thread and not [word for word in ("Take back", "Write it again", "not sent</button>") if word in thread]
