@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -99,7 +100,8 @@ def _import_chunk(organization: UUID, chunk: list[Numbered], channel: str | None
         body=body,
         done_at=now(),
     )
-    read = [(number, line, read_line(line, channel)) for number, line in chunk]
+    at = now()
+    read = [(number, line, read_line(line, channel, at)) for number, line in chunk]
     results: list[tuple[int, bytes, Taken, str | None]] = []
     good: list[tuple[int, bytes, Heard]] = []
     for number, line, found in read:
@@ -129,8 +131,8 @@ def _by_account(organization: UUID, good: list[tuple[int, bytes, Heard]]) -> Ite
         yield (accounts.as_contract(by_id[key]) if key else None), group
 
 
-def read_line(line: bytes, channel: str | None) -> Heard | Taken:
-    """One line as something heard, or why it cannot be."""
+def read_line(line: bytes, channel: str | None, at: datetime | None = None) -> Heard | Taken:
+    """One line as something heard (``at``; now), or why it cannot be."""
     if len(line) > LINE_LIMIT:
         return Taken("quarantined", "line_too_long", f"The line is longer than {LINE_LIMIT:,} bytes.")
     try:
@@ -142,7 +144,8 @@ def read_line(line: bytes, channel: str | None) -> Heard | Taken:
     name = value.get("channel", channel)
     if not isinstance(name, str) or not 0 < len(name) <= 40 or not _CHANNEL.issuperset(name):
         return Taken("quarantined", "channel_invalid", "“channel” is missing or not of a-z, 0-9 and _, at most 40.")
-    item = mention_from_json({**value, "channel": name}, trusted=True)
+    value["channel"] = name
+    item = mention_from_json(value, trusted=True)
     if isinstance(item, Unmappable):
         return Taken("quarantined", item.code, item.reason)
     if not isinstance(item, Mention):
@@ -150,7 +153,7 @@ def read_line(line: bytes, channel: str | None) -> Heard | Taken:
     account = value.get("account")
     return Heard(
         item=item,
-        received_at=now(),
+        received_at=at or now(),
         position=0,
         order=0,
         channel=name,

@@ -67,4 +67,4 @@ def in_utc(moment: datetime) -> datetime:
 
 def format_instant(moment: datetime) -> str:
     """``2026-11-21T10:00:00Z``, with microseconds only where there are any."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat()[:-6] + "Z"

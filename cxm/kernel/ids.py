@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from uuid import UUID, uuid5
+from hashlib import sha1
+from uuid import UUID
 
 #: Namespace of mention ids; changing it would make every stored mention a new one.
-_MENTIONS = UUID("6f1c3c5e-6f0b-5d0e-9a43-0b6d6c1f9d10")
+_NAMESPACE = UUID("6f1c3c5e-6f0b-5d0e-9a43-0b6d6c1f9d10").bytes
 
 
 def new_id() -> UUID:
@@ -27,7 +28,10 @@ def mention_id(organization: UUID, channel: str, native_id: str, account: UUID |
     Two organizations never share an id.
     """
     scope = "" if account is None else account.hex
-    return uuid5(_MENTIONS, f"{organization.hex}\x1f{channel}\x1f{scope}\x1f{native_id}")
+    # UUIDv5 (RFC 9562) as uuid.uuid5 makes it, at a third of the price: an import makes one for each line.
+    name = f"{organization.hex}\x1f{channel}\x1f{scope}\x1f{native_id}"
+    value = int.from_bytes(sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()[:16])
+    return UUID(int=value & ~(0xF << 76 | 0b11 << 62) | 0x5 << 76 | 0b10 << 62)
 
 
 def parse_id(text: str) -> UUID | None:

@@ -77,6 +77,7 @@ class _Batch:
     deleted: list[UUID]
     tombstones: list[Row]
     documents: dict[UUID, dict[str, Any]]
+    owner: str
 
 
 def accept(organization: UUID, account: Account | None, heard: Sequence[Heard], *, imported: bool) -> list[Taken]:
@@ -85,7 +86,7 @@ def accept(organization: UUID, account: Account | None, heard: Sequence[Heard], 
     Runs within the caller's transaction.
     """
     ids = [_id(organization, account, entry) for entry in heard]
-    batch = _Batch(organization, account, imported, _known(ids), {}, {}, [], [], {})
+    batch = _Batch(organization, account, imported, _known(ids), {}, {}, [], [], {}, str(organization))
     outcomes = [_decide(batch, identifier, entry) for identifier, entry in zip(ids, heard, strict=True)]
     _insert(batch, outcomes, ids)
     _publish(batch)
@@ -105,7 +106,10 @@ def _within_account(channel: str) -> bool:
 
 
 def _known(ids: Sequence[UUID]) -> dict[UUID, Row]:
-    rows: QuerySet[Record] = Record.objects.filter(pk__in=set(ids)).order_by("pk").select_for_update()
+    known = bulk.known(Record, ids)
+    if not known:
+        return {}
+    rows: QuerySet[Record] = Record.objects.filter(pk__in=known).order_by("pk").select_for_update()
     return {row.pk: row for row in rows}
 
 
@@ -237,23 +241,28 @@ def _state(item: Mention, verdict: dict[str, Any], imported: bool) -> str:
 
 
 def _document(batch: _Batch, record: Row, heard: Heard, item: Mention, verdict: dict[str, Any], profile: UUID) -> dict[str, Any]:
-    author, account = item.author, batch.account
-    overrides = record.overrides or {}
+    author, account, engagement = item.author, batch.account, item.engagement
     document: dict[str, Any] = {
-        "id": str(record.pk), "organization": str(batch.organization), "unit": str(account.unit) if account else None, "channel": record.channel,
+        "id": str(record.pk), "organization": batch.owner, "unit": str(account.unit) if account else None, "channel": record.channel,
         "account": account.name if account else heard.account_name, "account_id": str(account.id) if account else None, "native_id": item.native_id, "kind": item.kind,
         "author": {"native_id": author.native_id, "handle": author.handle, "name": author.name, "url": author.url, "followers": author.followers, "profile": str(profile)},
         "title": item.title, "text": item.text, "quoted": item.quoted, "published_at": format_instant(item.published_at), "url": item.url, "reply_to": item.reply_to,
         "thread": item.thread, "media_type": item.media_type, "country": item.country, "location": item.location, "rating": item.rating,
-        "engagement": {"likes": item.engagement.likes, "shares": item.engagement.shares, "comments": item.engagement.comments, "views": item.engagement.views},
+        "engagement": {"likes": engagement.likes, "shares": engagement.shares, "comments": engagement.comments, "views": engagement.views},
         "media": [media.document(batch.organization, record.pk, entry) for entry in item.media], "tags": list(item.tags), "topics": [], **verdict,
         "state": _state(item, verdict, batch.imported), "private": item.private, "addressed": item.addressed, "automatic": item.automatic, "context": dict(item.context),
-        "imported": batch.imported, "edited_at": format_instant(item.edited_at) if item.edited_at else None, "heard_at": format_instant(record.heard_at),
-        "provider_order": heard.order, "version": record.version, "reply": item.context.get("reply"), **overrides,
+        "imported": batch.imported, "edited_at": format_instant(item.edited_at) if item.edited_at else None, "heard_at": _formatted(record.heard_at),
+        "provider_order": heard.order, "version": record.version, "reply": item.context.get("reply"),
     }  # fmt: skip
+    if record.overrides:
+        document.update(record.overrides)
     if record.version > 1:
         document["state"] = record.state
     return document
+
+
+#: What is heard together is heard at the same moment.
+_formatted = functools.lru_cache(maxsize=16)(format_instant)
 
 
 def _publish(batch: _Batch) -> None:

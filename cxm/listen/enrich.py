@@ -7,6 +7,7 @@ from typing import Any
 
 from cxm.channels.contracts import Mention
 from cxm.understanding import api as understanding
+from cxm.understanding.contracts import Verdict
 
 _KEYS = ("language", "sentiment", "emotions", "assessed", "intents", "categories", "offensive", "spam")
 
@@ -18,7 +19,20 @@ def judged(items: Sequence[Mention]) -> list[dict[str, Any]]:
     return [_merged(item, verdict) for item, verdict in zip(items, found, strict=True)]
 
 
-def _merged(item: Mention, verdict: Any) -> dict[str, Any]:
+def _merged(item: Mention, verdict: Verdict) -> dict[str, Any]:
+    found = item.verdicts
+    if (
+        found.sentiment is found.emotions is found.assessed is found.intents is found.categories is found.offensive is found.spam is None
+    ):  # most often nothing was given
+        return {
+            "language": found.language or verdict.language, "sentiment": verdict.sentiment, "emotions": list(verdict.emotions),
+            "assessed": list(verdict.assessed), "intents": list(verdict.intents), "categories": [], "offensive": verdict.offensive,
+            "spam": verdict.spam, "verdicts_by": verdict.verdicts_by,
+        }  # fmt: skip
+    return _with_given(item, verdict)
+
+
+def _with_given(item: Mention, verdict: Verdict) -> dict[str, Any]:
     given = {key: getattr(item.verdicts, key) for key in _KEYS}
     was_given = any(value is not None for key, value in given.items() if key != "language")
     result: dict[str, Any] = {

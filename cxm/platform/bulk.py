@@ -4,7 +4,7 @@ COPY, faster still, for rows that nobody else is likely to write."""
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -36,6 +36,17 @@ def insert(rows: Sequence[Any], model: type[models.Model] | None = None, *, skip
     with connection.cursor() as cursor:
         cursor.execute(statement, [orjson.dumps(plain, default=_plain).decode()])
         return {found[0] for found in cursor.fetchall()}
+
+
+def known(model: type[models.Model], keys: Iterable[Any]) -> set[Any]:
+    """Which of these UUIDs are primary keys of rows: one parameter, whatever their number."""
+    key = model._meta.pk
+    assert key is not None
+    with connection.cursor() as cursor:
+        # A list in one text, taken apart by PostgreSQL: a tenth of the price of a literal for each.
+        joined = "{" + ",".join(map(str, keys)) + "}"
+        cursor.execute(f'select "{key.column}" from "{model._meta.db_table}" where "{key.column}" = any(%s::uuid[])', [joined])  # noqa: S608
+        return {row[0] for row in cursor.fetchall()}
 
 
 def claim(rows: Sequence[Any], model: type[models.Model]) -> set[Any]:

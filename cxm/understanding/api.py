@@ -11,7 +11,7 @@ from cxm.understanding.judge import judge
 __all__ = ["Carried", "Explanation", "Span", "Verdict", "assess", "explain", "warm"]
 
 #: Texts judged in one go: large enough to share numpy's overhead, small enough to stay in the processor's cache.
-_CHUNK = 64
+_CHUNK = 128
 
 
 def assess(texts: Sequence[str], hints: Sequence[str | None] | None = None) -> list[Verdict]:

@@ -117,7 +117,7 @@ def _mention(entry: dict[str, Any], trusted: bool, account_name: str) -> Mention
         kind = "post"
     elif kind not in KINDS:
         raise _Bad("kind_unknown", f"“{str(kind)[:40]}” is no kind of mention; use one of {', '.join(KINDS)}.")
-    reply_to = _reference(get("reply_to"), "reply_to")
+    reply_to = None if get("reply_to") is None else _reference(get("reply_to"), "reply_to")
     return Mention(
         native_id=native_id,
         kind=kind,
@@ -125,18 +125,18 @@ def _mention(entry: dict[str, Any], trusted: bool, account_name: str) -> Mention
         text=text,
         published_at=_instant(get("published_at"), "published_at"),
         title=title,
-        url=_url(get("url"), "url"),
+        url=None if get("url") is None else _url(get("url"), "url"),
         reply_to=reply_to,
         thread=None if get("thread") is None else _reference(get("thread"), "thread"),
         private=kind == "message" and get("visibility") != "public",
         addressed=reply_to is not None or (account_name != "" and _names(text, account_name)),
         media_type=_one_of(get("media_type"), MEDIA_TYPES, "media_type_unknown", "earned") if trusted else "earned",
-        country=_country(get("country")),
-        location=_string(get("location"), "location", 200),
+        country=None if get("country") is None else _country(get("country")),
+        location=None if get("location") is None else _string(get("location"), "location", 200),
         rating=None if get("rating") is None else _rating(get("rating")),
         engagement=_engagement(get("engagement")),
-        media=_media(get("media")),
-        tags=_tags(get("tags")),
+        media=_media(get("media")) if get("media") else (),
+        tags=_tags(get("tags")) if get("tags") else (),
         edited_at=None if get("edited_at") is None else _instant(get("edited_at"), "edited_at"),
         verdicts=_verdicts(entry) if trusted else _NO_VERDICTS,
         state=_one_of(get("state"), STATES, "state_unknown", None) if trusted else None,
@@ -260,7 +260,7 @@ def _author(value: object, native_id: str) -> Author:
         native_id=(_reference(own, "author.native_id") if own is not None else None) or handle or ANONYMOUS + native_id,
         handle=handle,
         name=_string(get("name"), "author.name", _NAME_LIMIT),
-        url=_url(get("url"), "author.url"),
+        url=None if get("url") is None else _url(get("url"), "author.url"),
         followers=None if followers is None else _count(followers, "author.followers"),
         proofs=() if verified is None else _proofs(verified),
     )
@@ -402,13 +402,14 @@ def _origin(entry: dict[str, Any]) -> Mapping[str, Any]:
         raise _Bad("channel_invalid", "channel must be 1 to 40 of a-z, 0-9 and _.")
     origin: dict[str, Any] = {"channel": channel}
     for name in ("account", "account_id", "id"):
-        value = _string(entry.get(name), name, _NAME_LIMIT)
-        if value is not None:
+        if name in entry and (value := _string(entry[name], name, _NAME_LIMIT)) is not None:
             origin[name] = value
     return origin
 
 
 def _verdicts(entry: dict[str, Any]) -> Verdicts:
+    if _VERDICTS.isdisjoint(entry):
+        return _NO_VERDICTS
     get = entry.get
     # An export of what was never judged carries empty lists; they say nothing.
     judged = not ("verdicts_by" in entry and get("verdicts_by") is None)
@@ -422,6 +423,7 @@ def _verdicts(entry: dict[str, Any]) -> Verdicts:
 
 
 _VERDICT_LISTS = ("emotions", "assessed", "intents", "categories")
+_VERDICTS = frozenset((*_VERDICT_LISTS, "language", "sentiment", "offensive", "spam"))
 
 
 @lru_cache(maxsize=2048, typed=True)

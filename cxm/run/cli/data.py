@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from cxm.run.cli import kit
 
 #: From this many lines on an import starts a worker beside itself.
 BESIDE_FROM = 4000
+#: Python looks for garbage after so many new objects: a chunk of mentions makes tens of thousands, and all of them are still needed.
+GARBAGE_FROM = 50_000
 
 export_app = typer.Typer(help="Export data.", no_args_is_help=True)
 
@@ -51,6 +54,8 @@ def import_(
     totals: dict[str, Any] = {"read": 0, "accepted": 0, "duplicate": 0, "quarantined": 0, "lines": []}
     with kit.engines(data):
         where = kit.organization_of(organization)
+        gc.freeze()
+        gc.set_threshold(GARBAGE_FROM, 10, 10)
         with ahead(not kit.serving(data)) as note:
             for path in files:
                 _import_file(where, path, format, channel, totals, note)
@@ -78,7 +83,12 @@ def ahead(own: bool) -> Iterator[Callable[[int], None]]:
         if own and not beside and read >= BESIDE_FROM:
             beside.append(
                 subprocess.Popen(
-                    [sys.executable, "-c", "from cxm.run.cli import main; main()", "worker"],
+                    [
+                        sys.executable,
+                        "-c",
+                        f"import gc; gc.set_threshold({GARBAGE_FROM}, 10, 10); from cxm.run.cli import main; main()",
+                        "worker",
+                    ],
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                 )
