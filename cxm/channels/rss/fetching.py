@@ -52,9 +52,14 @@ async def fetch(session: Session, address: str, etag: str = "", modified: str = 
 async def read(response: Response, address: str) -> Feed:
     """The feed in an answer. Raises :class:`~cxm.channels.rss.feeds.NotAFeed`."""
     kind = answers.header(response.headers, "content-type") or ""
-    if len(response.content) < _LARGE:
-        return feeds.read(response.content, address, kind)
-    return await asyncio.to_thread(feeds.read, response.content, address, kind)
+    try:
+        if len(response.content) < _LARGE:
+            return feeds.read(response.content, address, kind)
+        return await asyncio.to_thread(feeds.read, response.content, address, kind)
+    except NotAFeed:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        raise NotAFeed("feed_unreadable", f"It cannot be read ({type(error).__name__}).") from error
 
 
 async def named(session: Session, address: str) -> list[finding.Found]:
