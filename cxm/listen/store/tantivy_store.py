@@ -41,7 +41,7 @@ def _damaged(path: Path, error: BaseException) -> NotNow:
     return NotNow(
         "mention_store_damaged",
         f"The mention store in {path.name} cannot be read ({str(error)[:120]}).",
-        "Stop OpenCXM and run “cxm restore” with the latest backup, or “cxm reindex”; intake goes on and catches up.",
+        "Stop OpenCXM and run “cxm reindex”; until then intake goes on, and it catches up.",
         retry_after=60,
     )
 
