@@ -1,6 +1,6 @@
 // What is being written: grows, counts as the platform counts, is kept as a draft, sends with Mod+Enter.
 import { begin, modeOf, said, save, switched } from "./drafts.js";
-import { attached, ids, sent, show, uploading } from "./files.js";
+import { attached, ids, sent as takeOff, show, uploading } from "./files.js";
 import { word } from "./words.js";
 
 const segments = globalThis.Intl?.Segmenter ? new Intl.Segmenter(undefined, { granularity: "grapheme" }) : null;
@@ -92,7 +92,7 @@ document.addEventListener("htmx:after:request", (event) => {
   const sent = event.target.matches?.("form,[data-send]") && event.detail?.ctx?.response?.raw?.ok;
   if (!form || !sent) return;
   const gone = travelling.get(form) ?? { text: form.querySelector("textarea").value, mode: modeOf(form), files: ids(form) };
-  sent(form, gone.files);
+  takeOff(form, gone.files);
   said(form, gone.mode, gone.text);
   save(form);
   renew(form);
