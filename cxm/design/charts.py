@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from babel import Locale
 from django.utils.formats import number_format
+from django.utils.translation import get_language
 
 #: The plot in its own units; it is stretched to the page, so x counts shares of the width and y pixels.
 WIDTH, HEIGHT, TOP = 640, 168, 8
@@ -102,6 +104,14 @@ def figure(value: float) -> str:
     """A number as the reader writes it, grouped; decimals only where there are any."""
     whole = float(value).is_integer()
     return number_format(int(value) if whole else value, None if whole else 1, use_l10n=True, force_grouping=True)
+
+
+def percent(share: float, decimals: int = 1, *, signed: bool = False) -> str:
+    """A share (1 is all of it) as the reader writes it: 36.5%, 36,5 %; ``signed`` says + too."""
+    number = number_format(round(100 * abs(share), decimals), decimals, use_l10n=True, force_grouping=True)
+    sign = ("-" if share < 0 else "+") if signed or share < 0 else ""
+    pattern = Locale.parse(get_language() or "en", sep="-").percent_formats[None].pattern
+    return sign + pattern.replace("#,##0", number)
 
 
 def bars(labels: Sequence[str], series: Sequence[Series], *, before: Sequence[float] = (), urls: Sequence[str] = ()) -> Chart:

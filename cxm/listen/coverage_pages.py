@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 
 from cxm.channels.contracts import STATES
 from cxm.connect import api as connect
+from cxm.design import charts
 from cxm.design.words import written
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
@@ -81,7 +82,7 @@ def _states(total: selectors.Coverage, since: str) -> list[dict[str, Any]]:
 def _share(total: selectors.Coverage) -> str:
     """Answered among those that call for an answer."""
     called = sum(count for state, count in total.states.items() if state != "no_answer_needed")
-    return f"{100 * total.states['answered'] / called:.1f}%" if called else ""
+    return charts.percent(total.states["answered"] / called) if called else ""
 
 
 def _mailbox(actor: Actor) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from cxm.design import charts
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
 from cxm.kernel.errors import CxmError
@@ -43,5 +44,5 @@ def _change(week: int, before: int) -> str:
     if week == before:
         return _("as many as the week before")
     if before >= 20:
-        return _("{share} against the week before").format(share=f"{100 * (week - before) / before:+.0f}%")
+        return _("{share} against the week before").format(share=charts.percent((week - before) / before, 0, signed=True))
     return _("{n} the week before").format(n=before)

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from cxm.design import charts
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import BadInput, CxmError, Invalid
@@ -125,7 +126,7 @@ def _advice(error: CxmError) -> str:
 def _share(states: dict[str, int]) -> str:
     """Answered among those that call for an answer; empty where none does."""
     called = sum(count for state, count in states.items() if state not in ("no_answer_needed", "None"))
-    return f"{round(100 * states.get('answered', 0) / called)}%" if called else ""
+    return charts.percent(states.get("answered", 0) / called, 0) if called else ""
 
 
 def _sorts(asked: Asked) -> list[dict[str, Any]]:

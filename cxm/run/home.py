@@ -18,6 +18,7 @@ from django.utils.translation import pgettext
 from django.views.decorators.http import require_GET
 
 from cxm.connect import api as connect
+from cxm.design import charts
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
@@ -116,7 +117,7 @@ def _week(actor: Actor) -> dict[str, Any]:
     """Of what was said in seven days and called for an answer: how much has one."""
     total = listen.coverage(actor, after=now() - 7 * _DAY)
     called = sum(count for state, count in total.states.items() if state != "no_answer_needed")
-    share = f"{100 * total.states['answered'] / called:.1f}%" if called else ""
+    share = charts.percent(total.states["answered"] / called) if called else ""
     return {"called": called, "share": share, "waiting": total.states["waiting"], "heard": total.heard}
 
 

@@ -111,6 +111,23 @@ def test_direction() -> None:
     assert [words.direction(tag) for tag in ("ar", "he-IL", "de", "und", None)] == ["rtl", "rtl", "ltr", "auto", "auto"]
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("@marlow قرأت قصة المحفظة", "rtl"),
+        ("https://example.com/a شكرا", "rtl"),
+        ("#sale help@acme.example שלום", "rtl"),
+        ("قهوة latte", "rtl"),
+        ("@marlow 3 cafés, شكرا", "ltr"),
+        ("🎉 12:30", "auto"),
+        ("@marlow", "auto"),
+        ("", "auto"),
+    ],
+)
+def test_text_direction(text: str, found: str) -> None:
+    assert words.text_direction(text) == found
+
+
 def test_with_query_changes_removes_and_repeats() -> None:
     request = RequestFactory().get("/inbox?q=a%20b&state=open&cursor=9")
     markup = Template("{% load cxm %}{% with_query state='closed' cursor=None tag=tags %}").render(
@@ -135,6 +152,13 @@ def test_figures_follow_the_language_and_geometry_does_not() -> None:
         chart = charts.bars(["a"], [charts.Series("x", [123456.5])])
     assert chart.rows[0].total == "123\xa0456,5"
     assert all("," not in part.x + part.height for bucket in chart.buckets for part in bucket.parts)
+
+
+def test_shares_follow_the_language() -> None:
+    assert charts.percent(0.3604) == "36.0%" and charts.percent(0.5, 0) == "50%" and charts.percent(1.5, 0, signed=True) == "+150%"
+    assert charts.percent(-0.254, 0, signed=True) == "-25%"
+    with translation.override("es"):
+        assert charts.percent(0.3604) == "36,0\xa0%" and charts.percent(0.3, 0, signed=True) == "+30\xa0%"
 
 
 def test_a_chart_refuses_what_nobody_could_read() -> None:
