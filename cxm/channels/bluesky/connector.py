@@ -114,19 +114,18 @@ class _Look:
         waiting = [(self._memory.track(f"search:{source.id}"), source) for source in sources]
         waiting = sorted((one for one in waiting if due(one[0], now, pause)), key=lambda one: (not one[0].page, one[0].asked))
         for track, source in waiting[:_SEARCHES]:
-            before = track.since
             try:
                 await self._sweep(track, partial(self._search, source))
             except AuthExpired:
                 raise
             except ConnectorError as error:
                 track.page, track.asked = "", format_instant(now)
-                self._note(source, before, error)
+                self._note(source, track, error)
         self.more |= len(waiting) > _SEARCHES
 
-    def _note(self, source: SourceView, before: str, error: ConnectorError) -> None:
+    def _note(self, source: SourceView, track: Track, error: ConnectorError) -> None:
         now = self._session.now
-        began = ids.moment(before) or now
+        began = ids.moment(track.heard) or now
         if isinstance(error, Rejected) or now - began > _SILENT:
             name = string(source.settings.get("query"), 500)[:80]
             self._unheard.append(Unheard(min(began, now), now, f"The search “{name}” cannot be asked: {error.text}"))
@@ -157,12 +156,19 @@ class _Look:
         key = key_of({"uri": address})
         moment, cid = self._memory.known[key]
         if post is None:
-            if await sending.is_gone(self._server, address):
+            if await self._is_gone(address):
                 del self._memory.known[key]
                 self._deliver(f"deleted:{address}", {"deleted": address, "at": format_instant(now)})
         elif cid and version(post) and version(post) != cid:
             self._memory.known[key] = (moment, version(post))
             self._deliver(_name(address, post), {"me": self._me, "post": _kept(post), "edited": format_instant(now)})
+
+    async def _is_gone(self, address: str) -> bool:
+        """Whether a post was deleted. One of ours is asked for at home too: a view that lost what it had must not delete it here."""
+        place = ids.post_parts(address)
+        if place is not None and place[0] == self._me and await sending.standing(self._server, place[1]) is not None:
+            return False
+        return await sending.is_gone(self._server, address)
 
     async def _shown(self, addresses: list[str]) -> dict[str, dict[str, Any]]:
         """Posts as the network shows them to us, by address; those it does not show are left out."""

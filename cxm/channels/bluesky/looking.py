@@ -31,7 +31,7 @@ Page = tuple[list[dict[str, Any]], str]
 @dataclass(slots=True)
 class Track:
     """Where we are in one list. ``since``: the newest moment of the last whole look; ``page``, ``top``, ``stop``: of one under way;
-    ``asked``, ``deep``: when the list was last begun, and last looked through for a day."""
+    ``asked``, ``deep``, ``heard``: when the list was last begun, looked through for a day, and heard to its end."""
 
     since: str = ""
     page: str = ""
@@ -39,6 +39,7 @@ class Track:
     stop: str = ""
     asked: str = ""
     deep: str = ""
+    heard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ async def sweep(
         if done or not items or not following or following == track.page:
             track.since = max(track.since, track.top, format_instant(floor) if not track.since else "")
             track.page = track.top = track.stop = ""
+            track.heard = format_instant(now)
             return found, False
         track.page = following
     return found, True

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from cxm.channels.bluesky import ids, texts
-from cxm.channels.bluesky.server import Refused, Server
+from cxm.channels.bluesky.server import NotThere, Refused, Server
 from cxm.channels.contracts import Gone, Media, Outgoing, Rejected, Sent, Session, Unavailable
 from cxm.channels.kit.fields import entries, string, table
 from cxm.kernel.clock import format_instant
@@ -111,8 +111,8 @@ async def is_gone(server: Server, address: str) -> bool:
     """Whether the network says outright that there is no such post (and not only that we may not see it)."""
     try:
         told = await server.get("app.bsky.feed.getPostThread", {"uri": address, "depth": 0, "parentHeight": 0})
-    except Gone:
-        return True
+    except NotThere as error:
+        return error.code == "NotFound"
     return string(table(told.get("thread")).get("$type"), 100).endswith("#notFoundPost")
 
 
@@ -130,8 +130,10 @@ async def standing(server: Server, key: str) -> dict[str, Any] | None:
     """The record of ours under ``key``, None where there surely is none."""
     try:
         told = await server.get("com.atproto.repo.getRecord", {"repo": await server.me(), "collection": ids.POST, "rkey": key})
-    except Gone:
-        return None
+    except NotThere as error:
+        if error.code == "RecordNotFound":
+            return None
+        raise
     except Refused as error:
         if "could not locate record" in error.text.lower():  # servers of before 2024 give it no name of its own
             return None

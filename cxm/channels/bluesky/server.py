@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, cast
 from urllib.parse import urlencode
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from cxm.channels.contracts import AuthExpired, ConnectorError, Gone, RateLimited, Rejected, Response, Session, Unavailable
 from cxm.channels.kit import answers
@@ -45,7 +46,8 @@ class _Signed:
 
 #: Sessions of this process, until it ends; each process signs in for itself, so that no two ever use up the same renewal.
 _SIGNED: dict[_Key, _Signed] = {}
-_SIGNING: dict[_Key, asyncio.Lock] = {}
+#: Who signs in at the moment. A lock belongs to the loop it was first waited for in.
+_SIGNING: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, asyncio.Lock]] = WeakKeyDictionary()
 
 
 def forget() -> None:
@@ -114,17 +116,20 @@ class Server:
 
     # --- signing in ---
 
+    def _alone(self) -> asyncio.Lock:
+        return _SIGNING.setdefault(asyncio.get_running_loop(), {}).setdefault(self._key, asyncio.Lock())
+
     async def _sign_in(self) -> _Signed:
         if (known := _SIGNED.get(self._key)) is not None:
             return known
-        async with _SIGNING.setdefault(self._key, asyncio.Lock()):
+        async with self._alone():
             if self._key not in _SIGNED:
                 _SIGNED[self._key] = await self._create()
             return _SIGNED[self._key]
 
     async def _renew(self, old: _Signed) -> _Signed:
         """A fresh session in place of ``old``, asked for once however many wait for it."""
-        async with _SIGNING.setdefault(self._key, asyncio.Lock()):
+        async with self._alone():
             known = _SIGNED.get(self._key)
             if known is not None and known.access != old.access:
                 return known
@@ -191,15 +196,25 @@ class Server:
             return RateLimited("The server asks us to slow down.", retry_after=_reset(response, self._session.now))
         if code in _OURS or status == 401:
             return AuthExpired("The server no longer knows us.", "Enter a fresh app password.")
-        if code in _MISSING or status in (404, 410):
-            return Gone("It is not there (any more).")
+        if code in _MISSING:
+            return NotThere(code)
+        if status == 501 or code in ("MethodNotImplemented", "XRPCNotSupported"):
+            return Rejected("This server does not offer that.", "Check the server's address.")
+        if status in (404, 410):
+            return Unavailable(f"Nothing answers at this address ({status}).", "Check the server's address.")
         if status == 413 or code in ("BlobTooLarge", "PayloadTooLarge"):
             return Rejected("The file is larger than the server takes.", "Make it smaller.")
-        if status == 501 or code == "MethodNotImplemented":
-            return Rejected("This server does not offer that.", "Check the server's address.")
         if status in (400, 403):
             return Refused(code, said or f"The server refused it ({status}).")
         return answers.error_of(response, self._session.now, effect=effect)
+
+
+class NotThere(Gone):
+    """Gone, with the protocol's name for what is not there (``RecordNotFound``): a mere 404 is a wrong address and means nothing of the kind."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__("It is not there (any more).")
+        self.code = code
 
 
 class Refused(Rejected):

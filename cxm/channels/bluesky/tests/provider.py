@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -32,7 +33,7 @@ class Network:
     def __init__(self) -> None:
         servers.forget()
         self.now = START
-        self.password = "abcd-efgh"  # noqa: S105 - of nobody
+        self.password = "abcd-efgh"
         self.asked: list[tuple[str, dict[str, list[str]], Any]] = []
         self.fails: dict[str, list[Any]] = {}
         self.tokens: dict[str, str] = {}
@@ -89,6 +90,7 @@ class Network:
         timeout: float = 10.0,
         follow_redirects: bool = False,
     ) -> Answer:
+        await asyncio.sleep(0)  # let others ask meanwhile, as a network would
         parts = urlsplit(url)
         assert f"{parts.scheme}://{parts.netloc}" == BASE, url
         name, query = parts.path.removeprefix("/xrpc/"), {}
@@ -149,29 +151,31 @@ class Network:
     def _newest(self, addresses: list[str]) -> list[str]:
         return sorted(addresses, key=lambda one: (self.heard[one], one), reverse=True)
 
-    def _listNotifications(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:  # noqa: N802
+    def _listNotifications(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:
         wanted = query.get("reasons", []) if self.honours_reasons else []
         told = [one for one in self.happened if not wanted or one["reason"] in wanted]
         told.sort(key=lambda one: (self.heard[one["uri"]], one["uri"]), reverse=True)
         items = []
         for one in told:
             view = self.view(one["uri"])
-            items.append({key: view[key] for key in ("uri", "cid", "author", "record", "indexedAt")} | {"reason": one["reason"], "isRead": False})
+            items.append(
+                {key: view[key] for key in ("uri", "cid", "author", "record", "indexedAt")} | {"reason": one["reason"], "isRead": False}
+            )
         return self._pages("notifications", [], query, items)
 
-    def _getAuthorFeed(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:  # noqa: N802
+    def _getAuthorFeed(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:
         mine = self._newest([one for one in self.records if f"/{query['actor'][0]}/" in one])
         return self._pages("feed", mine, query, [{"post": self.view(one)} for one in mine])
 
-    def _searchPosts(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:  # noqa: N802
+    def _searchPosts(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:
         found = self._newest([one for one, record in self.records.items() if query["q"][0].lower() in record["text"].lower()])
         return self._pages("posts", found, query, [self.view(one) for one in found])
 
-    def _getPosts(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:  # noqa: N802
+    def _getPosts(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:
         assert len(query["uris"]) <= 25
         return answer(json={"posts": [self.view(one) for one in query["uris"] if one in self.records and one not in self.hidden]})
 
-    def _getPostThread(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:  # noqa: N802
+    def _getPostThread(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:
         address = query["uri"][0]
         if address not in self.records:
             return refusal(400, "NotFound", "Post not found: " + address)
@@ -179,18 +183,18 @@ class Network:
             return answer(json={"thread": {"$type": "app.bsky.feed.defs#blockedPost", "uri": address, "blocked": True}})
         return answer(json={"thread": {"$type": "app.bsky.feed.defs#threadViewPost", "post": self.view(address)}})
 
-    def _resolveHandle(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:  # noqa: N802
+    def _resolveHandle(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:
         did = HANDLES.get(query["handle"][0])
         return answer(json={"did": did}) if did else refusal(400, "InvalidRequest", "Unable to resolve handle")
 
-    def _getRecord(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:  # noqa: N802
+    def _getRecord(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:
         address = uri(query["repo"][0], query["rkey"][0])
         record = self.records.get(address)
         if record is None:
             return refusal(400, "RecordNotFound", f"Could not locate record: {address}")
         return answer(json={"uri": address, "cid": cid(record), "value": record})
 
-    def _putRecord(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:  # noqa: N802
+    def _putRecord(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:
         address = uri(body["repo"], body["rkey"])
         if address in self.records and body["swapRecord"] is None:
             return refusal(400, "InvalidSwap", "Record was at something else")
@@ -198,11 +202,11 @@ class Network:
         self.heard[address] = format_instant(self.now)
         return answer(json={"uri": address, "cid": cid(body["record"])})
 
-    def _deleteRecord(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:  # noqa: N802
+    def _deleteRecord(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:
         self.records.pop(uri(body["repo"], body["rkey"]), None)
         return answer(json={})
 
-    def _uploadBlob(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:  # noqa: N802
+    def _uploadBlob(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:
         link = "bafkrei" + hashlib.sha256(content).hexdigest()[:52]
         return answer(json={"blob": {"$type": "blob", "ref": {"$link": link}, "mimeType": "image/png", "size": len(content)}})
 
