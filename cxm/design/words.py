@@ -19,6 +19,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 FACES = 8
 RTL = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"})
 _ARTICLE = "ال"
+#: Characters of a text that are asked which way it runs.
+_LOOKED_AT = 2000
 #: How English writes days, and what is asked of the other languages' own customs for the same: a skeleton of CLDR.
 FORMS = {
     "j M": "MMMd", "j M Y": "yMMMd", "j F": "MMMMd", "j F Y": "yMMMMd", "M Y": "yMMM", "D": "E", "l, j F": "MMMMEEEEd",
@@ -128,6 +130,20 @@ def direction(language: str | None) -> str:
     if not language or language == "und":
         return "auto"
     return "rtl" if language.split("-")[0].lower() in RTL else "ltr"
+
+
+def text_direction(text: str) -> str:
+    """``rtl`` or ``ltr`` by the first letter that has a direction and stands in no handle, tag or address; ``auto`` without one.
+
+    What a browser finds by itself takes ``@marlow`` before an Arabic sentence for an English one.
+    """
+    for word in text[:_LOOKED_AT].split():
+        if word.startswith("#") or "@" in word or "://" in word:
+            continue
+        kind = next((kind for sign in word if (kind := unicodedata.bidirectional(sign)) in ("L", "R", "AL")), "")
+        if kind:
+            return "ltr" if kind == "L" else "rtl"
+    return "auto"
 
 
 @dataclass(frozen=True, slots=True)

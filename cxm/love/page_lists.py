@@ -12,6 +12,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext as _
 
 from cxm.channels import registry
+from cxm.design.words import text_direction
 from cxm.kernel.actor import Actor
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
@@ -151,6 +152,7 @@ def row(actor: Actor, wanted: Wanted, view: ConversationView, current: UUID | No
         "channel": view.channel,
         "kind": str(last.get("kind") or ""),
         "text": _said(view, last),
+        "dir": text_direction(str(last.get("text") or "")),
         "lang": "" if view.language == "und" else view.language,
         "at": view.last_at,
         "unread": view.unread,

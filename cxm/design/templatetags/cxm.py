@@ -76,6 +76,12 @@ def lang_dir(language: object) -> str:
     return words.direction(plain(language))
 
 
+@register.filter
+def text_dir(text: object) -> str:
+    """``rtl``, ``ltr`` or ``auto`` for what somebody wrote: handles and links before it do not count."""
+    return words.text_direction(plain(text))
+
+
 @register.inclusion_tag("design/tags/time.html")
 def relative_time(when: datetime | None, form: str = "age") -> dict[str, Any]:
     """``{% relative_time mention.published_at %}``: "4 min", the date and zone on hover; runs on in the browser.
