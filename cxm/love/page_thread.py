@@ -21,6 +21,7 @@ from cxm.kernel.clock import format_instant, now, parse_instant
 from cxm.kernel.errors import NotFound
 from cxm.love import page_lists as lists
 from cxm.love import page_media as files
+from cxm.love import page_verdicts as verdicts
 from cxm.love import page_words as words
 from cxm.love.contracts import ConversationDetail, ConversationView, DraftView, Item, LineItem, MentionItem, NoteItem
 from cxm.outbound import api as outbound
@@ -111,6 +112,7 @@ def _mention(organization: UUID, item: MentionItem, view: ConversationView, repl
         "automatic": bool(mention.get("automatic")),
         "chips": [],
         "spans": [],
+        "judged": mention,
     }
     if item.ours:
         return entry | _ours(mention, view, replies)
@@ -204,6 +206,7 @@ def _mark_newest(entries: Sequence[dict[str, Any]], actor: Actor, view: Conversa
         for entry in reversed(entries):
             if entry["shape"] == "mention" and entry["side"] == "theirs" and not entry["deleted"]:
                 entry["correct"] = f"/mentions/{entry['mention']}"
+                entry["verdicts"] = verdicts.offered(entry["judged"])
                 return
 
 

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from cxm.love import page_actions as actions
+from cxm.love import page_verdicts as verdicts
 from cxm.love import page_writing as writing
 from cxm.love import pages
 
@@ -19,6 +20,7 @@ urlpatterns = [
     path("inbox/<uuid:conversation>/here", writing.here, name="conversation_here"),
     path("inbox/<uuid:conversation>/files", writing.files, name="conversation_files"),
     path("inbox/<uuid:conversation>/files/drop", writing.drop_file, name="conversation_files_drop"),
+    path("inbox/<uuid:conversation>/correct", verdicts.correct, name="conversation_correct"),
     path("inbox/<uuid:conversation>/assign", actions.assign, name="conversation_assign"),
     path("inbox/<uuid:conversation>/tag", actions.tag, name="conversation_tag"),
     path("inbox/<uuid:conversation>/close", actions.close, name="conversation_close"),
