@@ -21,6 +21,8 @@ from cxm.kernel import clock
 LONG = 30
 #: Events of one answer and room; what does not fit is fetched page by page.
 LIMIT = 100
+#: Events of one answer about all rooms: an answer may have 10 MB.
+EVENTS = 4_000
 #: Our own mark on what we send, by which it is found again.
 INTENT = "org.opencxm.intent"
 _PAGES = 20
@@ -168,8 +170,7 @@ async def _sync(session: Session, cursor: Mapping[str, Any] | None, *, wait: int
             return _with(
                 reader.batch.polled(memory, more=True), _lost(session, memory, f"The room {lost.get('room')} can no longer be read.")
             )
-    history = whole(session.account.settings.get("history_messages", 50))
-    params = {"filter": wanted(LIMIT if memory.since else min(history or 0, LIMIT)), "timeout": str(wait * 1000)}
+    params = {"filter": wanted(await _limit(server, session, memory)), "timeout": str(wait * 1000)}
     try:
         answer = await server.call(
             "GET", "/sync", params={**params, **({"since": memory.since} if memory.since else {})}, timeout=wait + 20.0
@@ -182,6 +183,15 @@ async def _sync(session: Session, cursor: Mapping[str, Any] | None, *, wait: int
         fresh = Memory(me=memory.me, names=memory.names, direct=memory.direct)
         return _with(Polled((), fresh.plain(), more=True), note)
     return await reader.read(answer, first=not memory.since)
+
+
+async def _limit(server: Homeserver, session: Session, memory: Memory) -> int:
+    """Events of each room to ask for, so that an answer about many rooms is still one that can be read."""
+    if memory.since:
+        return max(min(LIMIT, EVENTS // max(1, len(memory.rooms))), 1)
+    rooms = entries((await server.call("GET", "/joined_rooms")).get("joined_rooms"))
+    wished = whole(session.account.settings.get("history_messages", 50)) or 0
+    return max(min(wished, LIMIT, EVENTS // max(1, len(rooms))), 1)
 
 
 def _with(polled: Polled, *unheard: Unheard) -> Polled:

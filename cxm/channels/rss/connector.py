@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from cxm.channels.contracts import ConnectorError, Gone, Polled, RawDelivery, Rejected, Session, TestStep
+from cxm.channels.contracts import ConnectorError, Gone, Polled, RawDelivery, Rejected, Session, TestStep, Unheard
 from cxm.channels.kit.answers import header
 from cxm.channels.rss import dates, feeds, fetching, finding, manners
 from cxm.channels.rss.feeds import Entry, Feed
@@ -24,6 +24,8 @@ TOGETHER, MOST = 8, 700
 _REMEMBERED = 100
 #: Times that an entry may change before we take it for one that changes with every look.
 _CHANGES = 12
+#: Failures in a row after which one feed of several stands in the gap ledger.
+_PATIENCE = 3
 #: A feed that is gone is asked again after this.
 _GONE = timedelta(days=7)
 #: The feed that begins a sentence of the test button is named so long.
@@ -41,6 +43,7 @@ class _State:
     turn: bool = False
     newest: str = ""
     failures: int = 0
+    failing: str = ""
     trouble: str = ""
     gone: str = ""
     seen: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
@@ -62,6 +65,9 @@ class Poll:
             {"feeds": {origin: _plain(state) for origin, state in states.items()}},
             more=bool(_due(states, session.now, peek=True)) and bool(looked),
             next_look=min((_moment(state.due) or session.now for state in states.values()), default=None),
+            unheard=tuple(
+                _unheard(origin, state, session.now) for origin, state in states.items() if origin in looked and _silent(states, state)
+            ),
         )
 
 
@@ -137,6 +143,15 @@ def _due(states: Mapping[str, _State], now: datetime, *, peek: bool = False) -> 
     return found
 
 
+def _silent(states: Mapping[str, _State], state: _State) -> bool:
+    """Whether one feed among others has failed for so long that it belongs into the gap ledger; one alone is there by its fault."""
+    return len(states) > 1 and state.failures >= _PATIENCE
+
+
+def _unheard(origin: str, state: _State, now: datetime) -> Unheard:
+    return Unheard(_moment(state.failing) or now, now, f"The feed {origin[:300]} could not be read.")
+
+
 def _raise_where_silent(states: Mapping[str, _State], errors: list[ConnectorError]) -> None:
     """Of several feeds one that fails must not hide the others; where all fail, that is said."""
     if errors and all(state.failures for state in states.values()):
@@ -165,7 +180,7 @@ async def _look(session: Session, origin: str, state: _State) -> tuple[list[RawD
         found = await fetching.fetch(session, state.url or origin, state.etag, state.modified)
     except ConnectorError as error:
         return _failed(state, error, now)
-    state.failures, state.trouble, state.gone = 0, "", ""
+    state.failures, state.failing, state.trouble, state.gone = 0, "", "", ""
     deliveries: list[RawDelivery] = []
     if found.feed is not None:
         deliveries = _news(found.feed, origin, state, now)
@@ -184,6 +199,7 @@ def _kept(headers: Mapping[str, str], name: str) -> str:
 
 def _failed(state: _State, error: ConnectorError, now: datetime) -> tuple[list[RawDelivery], ConnectorError | None]:
     state.failures = min(state.failures + 1, 1000)
+    state.failing = state.failing or format_instant(now)
     state.trouble = error.text[:300]
     if isinstance(error, Gone) and "410" in error.text and not state.gone:
         # Noted before it is told, so that the next look asks nobody.

@@ -110,6 +110,20 @@ def test_a_hole_in_a_timeline_is_filled_page_by_page(monkeypatch: pytest.MonkeyP
     assert cursor["fill"] == []
 
 
+def test_who_is_in_many_rooms_asks_for_less_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cxm.channels.matrix.connector.EVENTS", 40)
+    server = Server()
+    rooms = [server.room(f"!room{number}:acme.example", ANN, OMAR, name=f"Room {number}") for number in range(10)]
+    cursor = everything(server)[1]
+    for room in rooms:
+        for number in range(9):
+            server.say(room, ANN, f"{room} {number}")
+    found, _ = everything(server, cursor)
+    limits = [json.loads(one.params["filter"])["room"]["timeline"]["limit"] for one in server.asked("GET", f"{BASE}{CLIENT}/sync")]
+    assert set(limits) == {4}
+    assert len(set(texts(found))) == 90
+
+
 def test_history_is_as_long_as_is_wished() -> None:
     server = Server()
     room = server.room(DM, ANN)

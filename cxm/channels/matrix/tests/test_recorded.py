@@ -23,6 +23,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 def look(body: bytes) -> tuple[Polled, list[Item]]:
     web = Web()
     web.on("GET", f"{BASE}{CLIENT}/account/whoami", json={"user_id": "@care:localhost"})
+    web.on("GET", f"{BASE}{CLIENT}/joined_rooms", json={"joined_rooms": ["!dm:localhost"]})
     web.on("GET", f"{BASE}{CLIENT}/sync", content=body)
     web.on("GET", f"{BASE}/_matrix/client/v1/media/download/localhost/cup", content=b"\x89PNG")
     session = session_over(web, "matrix", now=NOW, name="Care", settings={"server_url": BASE}, credentials={"access_token": "t"})

@@ -190,6 +190,16 @@ def test_one_feed_that_fails_does_not_hide_the_others():
         look(site, polled.cursor, at=later(2), feeds=addresses)
 
 
+def test_one_of_several_that_fails_for_long_is_a_gap():
+    site, cursor, told = Site([item(1)]), None, []
+    for hour in range(0, 30, 3):
+        polled = look(site, cursor, at=later(hour), feeds=(FEED, "https://away.example/feed"))
+        cursor = polled.cursor
+        told += polled.unheard
+    assert {(one.began_at, one.reason) for one in told} == {(NOW, "The feed https://away.example/feed could not be read.")}
+    assert told[-1].ended_at > told[0].ended_at > NOW
+
+
 def test_a_silent_feed_is_asked_seldom_and_wishes_are_honoured():
     spans = [manners.pause(FEED, NOW - timedelta(days=days), NOW) for days in (0, 2, 10, 30, 400)]
     assert spans == sorted(spans) and spans[0] < timedelta(minutes=12) and timedelta(days=1) <= spans[-1] <= timedelta(days=1.1)
