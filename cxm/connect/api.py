@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from uuid import UUID
 
 from django.db import transaction
 
 from cxm.channels import registry
-from cxm.channels.contracts import Outgoing, RawDelivery, Sent, TestStep
+from cxm.channels.contracts import Outgoing, RawDelivery, Sent, Session, TestStep
 from cxm.connect import accounts as _accounts
 from cxm.connect import mailbox as _mailbox
 from cxm.connect.accounts import change, connect, remove
 from cxm.connect.contracts import SendRules
 from cxm.connect.imports import import_lines, json_lines_of_csv
 from cxm.connect.mailbox import register_acceptor, take_in_all
+from cxm.connect.models import Account
 from cxm.connect.runtime import runtime, session_of
 from cxm.connect.selectors import account, accounts, gaps, mailbox_sum
 from cxm.connect.sources import add as add_source
 from cxm.connect.sources import change as change_source
 from cxm.connect.sources import remove as remove_source
-from cxm.connect.sources import source_page
+from cxm.connect.sources import source_page, views
 from cxm.connect.strips import gap_strip
+from cxm.platform import egress
 
 __all__ = [
     "account", "accounts", "add_source", "change", "change_source", "connect", "deliver", "gap_strip", "gaps", "import_lines", "json_lines_of_csv", "mailbox_sum", "read_back", "register_acceptor", "remove", "remove_source", "rules", "runtime", "send", "source_page",
@@ -46,14 +48,16 @@ def send(organization: UUID, account_id: UUID, outgoing: Outgoing) -> Future[Sen
     """
     row = _accounts.find(organization, account_id)
     sender = registry.channel(row.channel).sender(outgoing.kind)
-    return runtime.begin(lambda http: sender.send(session_of(row, http), outgoing))
+    session = _session(row)
+    return runtime.begin(lambda http: sender.send(session(http), outgoing))
 
 
 def read_back(organization: UUID, account_id: UUID, outgoing: Outgoing, *, timeout: float = 30) -> Sent | None:
     """What became of an intent: Sent, or None where it surely did not happen."""
     row = _accounts.find(organization, account_id)
     reader = registry.channel(row.channel).read_back()
-    return runtime.call(lambda http: reader.read_back(session_of(row, http), outgoing), timeout)
+    session = _session(row)
+    return runtime.call(lambda http: reader.read_back(session(http), outgoing), timeout)
 
 
 def rules(organization: UUID, account_id: UUID) -> SendRules:
@@ -80,4 +84,11 @@ def test_account(organization: UUID, account_id: UUID) -> list[TestStep]:
                 "Something was heard." if row.last_heard_at else "Nothing was heard yet.",
             )
         ]
-    return runtime.call(lambda http: channel.tester().test(session_of(row, http)), 60)
+    session = _session(row)
+    return runtime.call(lambda http: channel.tester().test(session(http)), 60)
+
+
+def _session(row: Account) -> Callable[[egress.GuardedHttp], Session]:
+    """The account's session, made here: it reads the account's sources, and on the loop the database must not be touched."""
+    sources = views(row)
+    return lambda http: session_of(row, http, sources)

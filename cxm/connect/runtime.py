@@ -21,7 +21,7 @@ import structlog
 from django.db import close_old_connections, transaction
 
 from cxm.channels import registry
-from cxm.channels.contracts import AuthExpired, ConnectorError, Polled, RateLimited, Session, Unavailable, Unheard
+from cxm.channels.contracts import AuthExpired, ConnectorError, Polled, RateLimited, Session, SourceView, Unavailable, Unheard
 from cxm.connect import accounts, hooks_post, mailbox, sources
 from cxm.connect.models import Account, Gap
 from cxm.kernel.clock import now
@@ -224,10 +224,11 @@ async def _db(work: Callable[[], T]) -> T:
     return await asyncio.to_thread(run)
 
 
-def session_of(row: Account, http: egress.GuardedHttp) -> Session:
-    """What a connector is handed for one account."""
+def session_of(row: Account, http: egress.GuardedHttp, heard: tuple[SourceView, ...] | None = None) -> Session:
+    """What a connector is handed for one account. ``heard``: its sources, where they were read before; else they are read here."""
     return Session(
-        account=accounts.view(row), credentials=accounts.credentials_of(row), http=http, dial=egress.dial, now=now(), sources=sources.views(row)
+        account=accounts.view(row), credentials=accounts.credentials_of(row), http=http, dial=egress.dial, now=now(),
+        sources=sources.views(row) if heard is None else heard,
     )  # fmt: skip
 
 

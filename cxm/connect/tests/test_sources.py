@@ -9,7 +9,7 @@ import pytest
 
 from cxm.channels import manifest as manifests
 from cxm.channels import registry
-from cxm.channels.contracts import SourceView
+from cxm.channels.contracts import Outgoing, Rejected, SourceView
 from cxm.connect import api as connect
 from cxm.connect import runtime
 from cxm.connect.models import Account, Source
@@ -125,6 +125,20 @@ def test_the_connector_is_handed_them_and_looks_at_once(house: House):
         SourceView(UUID(second["id"]), "folder", {"folder": "Press"}),
     )
     assert runtime.session_of(row(str(house.account().id)), http=None).sources == ()  # type: ignore[arg-type]
+
+
+def test_an_account_with_sources_can_send_read_back_and_be_tested(house: House):
+    """On the loop the database must not be touched; reading the sources there broke every answer of such an account."""
+    made, _ = connect.connect(
+        house.owner, channel="bluesky", name="Acme", settings={"handle": "acme.example"}, credentials={"password": "app-password"}
+    )
+    private = Outgoing(uuid4(), "reply", "Hello", True)  # refused before anybody is called
+    with pytest.raises(Rejected, match="Direct messages"):
+        connect.send(house.organization, made.id, private).result(30)
+    with pytest.raises(Rejected, match="Only a post of this account"):
+        connect.read_back(house.organization, made.id, Outgoing(uuid4(), "delete", "", False))
+    (step,) = connect.test_account(house.organization, connect.connect(house.owner, channel="rss", name="News", settings={})[0].id)
+    assert not step.ok and "has no feed" in step.text
 
 
 def test_they_go_with_their_account(house: House):
