@@ -88,5 +88,4 @@ class Upload(OrganizationModel):
         indexes = [
             models.Index(fields=["organization_id", "created_by"], name="upload_waiting", condition=Q(sent=False)),
             models.Index(fields=["organization_id", "digest"], name="upload_digest"),
-            models.Index(fields=["at"], name="upload_age"),
         ]

@@ -33,7 +33,6 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(condition=models.Q(("sent", False)), fields=["organization_id", "created_by"], name="upload_waiting"),
                     models.Index(fields=["organization_id", "digest"], name="upload_digest"),
-                    models.Index(fields=["at"], name="upload_age"),
                 ],
             },
             managers=[
