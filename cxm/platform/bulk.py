@@ -67,7 +67,9 @@ def _copy(rows: Sequence[Any], model: type[models.Model]) -> None:
     names = ", ".join(f'"{field.column}"' for field in fields)
     value_of = operator.attrgetter(*(field.attname for field in fields))
     documents = [place for place, kind in enumerate(types) if kind == "jsonb"]
-    with connection.cursor() as cursor, cursor.copy(f'copy "{model._meta.db_table}" ({names}) from stdin (format binary)') as copy:
+    statement = f'copy "{model._meta.db_table}" ({names}) from stdin (format binary)'
+    # COPY goes past what turns the driver's errors into Django's.
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
         copy.set_types(types)
         for row in rows:
             values = value_of(row)

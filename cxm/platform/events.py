@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
+import psycopg
 from django.db import IntegrityError, connection, transaction
 
 from cxm.kernel.clock import now, parse_instant
@@ -143,7 +144,9 @@ def publish(event: Event) -> int:
 
 def _append(event: Event) -> int:
     payload = orjson.dumps({field.name: getattr(event, field.name) for field in dataclasses.fields(event)}, default=_plain).decode()
-    with connection.cursor() as cursor:
+    connection.ensure_connection()
+    # Bound by the server: a batch of mentions as a literal would be escaped here and read letter by letter there.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(
             "insert into platform_eventlog (organization_id, name, owner, at, payload, public, permission) values (%s, %s, %s, %s, %s, %s::jsonb, %s) returning id",
             [
@@ -157,6 +160,7 @@ def _append(event: Event) -> int:
             ],
         )
         row = cursor.fetchone()
+    assert row is not None
     identifier: int = row[0]
     _RECENT.put(identifier, event, len(payload))
     return identifier

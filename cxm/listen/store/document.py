@@ -77,7 +77,7 @@ def document(mention: Mention) -> tantivy.Document:
         if value.__class__ is str:
             if value:
                 text(field, value)
-        elif value is not None:
+        elif value is not None and value != []:
             for each in spec.counted_values(mention, key):
                 text(field, each)
     if speaker := author.get("handle") or author.get("native_id"):
