@@ -22,13 +22,15 @@ _SAID = ("m.room.message", "m.sticker", "m.reaction", "m.room.redaction", "m.roo
 _STATE = ("m.room.name", "m.room.canonical_alias", "m.room.encryption", "m.room.member", "m.room.create")
 #: Events of one page of a room's past, pages of one batch, invitations and names remembered, files of one batch (bytes).
 PAGE, PAGES, INVITATIONS, NAMES, BATCH_BYTES = 100, 3, 200, 5_000, 20_000_000
+#: What we said last, whose receipts are of interest.
+OURS = 200
 _TRIES = 5
 _MXC = re.compile(r"mxc://([A-Za-z0-9.\-:\[\]]{1,255})/([A-Za-z0-9_=\-]{1,255})")
 
 
 @dataclass(slots=True)
 class Memory:
-    """What stands in the cursor: ``since``, our user, the rooms, who is called what, what is still to be fetched."""
+    """What stands in the cursor: ``since``, our user, the rooms, who is called what, what is still to be fetched, what we said last."""
 
     since: str = ""
     me: str = ""
@@ -38,6 +40,7 @@ class Memory:
     fill: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     invited: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     heard: str = ""
+    ours: list[str] = field(default_factory=list[str])
 
     @classmethod
     def of(cls, cursor: Mapping[str, Any] | None) -> Memory:
@@ -208,6 +211,8 @@ class Reader:
         if identifier:
             self._events[identifier] = told
         sender = string(told.get("sender"), 500)
+        if sender == self.memory.me and kind == "m.room.message" and identifier:
+            self.memory.ours = [*self.memory.ours, identifier][-OURS:]
         wrapped: dict[str, Any] = {"me": self.memory.me, "room": room, "event": event}
         if name := self.memory.names.get(sender):
             wrapped["name"] = name
@@ -225,10 +230,12 @@ class Reader:
         self.batch.deliveries.setdefault(name, RawDelivery(name, body, {}, self.session.now))
 
     def _receipts(self, content: dict[str, Any]) -> None:
-        """Who has read up to which event; that of our own user says nothing."""
+        """Who has read up to what we said. What people read of one another is none of our business, and in large rooms a flood."""
         for event, told in content.items():
+            if event not in self.memory.ours:
+                continue
             for user, mark in table(table(told).get("m.read")).items():
-                if user == self.memory.me or len(event) > 250:
+                if user == self.memory.me:
                     continue
                 receipt = {"event": event, "user": user, "ts": table(mark).get("ts")}
                 digest = hashlib.sha256(jsons.dump(receipt)).hexdigest()[:32]

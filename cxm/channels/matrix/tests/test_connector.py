@@ -209,6 +209,8 @@ def test_receipts_of_others_are_receipts() -> None:
     echo, receipt = everything(server, cursor)[0]
     assert isinstance(echo, Mention) and echo.media_type == "owned" and echo.native_id == said
     assert isinstance(receipt, Receipt) and (receipt.native_id, receipt.status) == (said, "read")
+    server.read(DM, asked, OMAR)
+    assert everything(server, cursor)[0][1:] == [], "what people read of one another is none of our business"
     server.read(DM, said, ME)
     assert everything(server, cursor)[0][1:] == []
 
