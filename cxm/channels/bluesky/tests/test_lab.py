@@ -91,14 +91,15 @@ class Person:
             index = {"byteStart": begin, "byteEnd": begin + 1 + len(named.handle)}
             record["facets"] = [{"index": index, "features": [{"$type": "app.bsky.richtext.facet#mention", "did": named.did}]}]
         if to := more.pop("to", ""):
-            strong = self.reference(to)
-            record["reply"] = {"root": strong, "parent": strong}
+            parent, told = self.reference(to)
+            record["reply"] = {"root": told.get("reply", {}).get("root", parent), "parent": parent}
         return self.write(ids.POST, {**record, **more})
 
-    def reference(self, address: str) -> dict[str, str]:
+    def reference(self, address: str) -> tuple[dict[str, str], dict[str, Any]]:
+        """What names a post's present version, and its record."""
         did, collection, key = ids.parts(address) or ("", "", "")
         told = self.do(f"com.atproto.repo.getRecord?repo={did}&collection={collection}&rkey={key}", verb="GET")
-        return {"uri": address, "cid": told["cid"]}
+        return {"uri": address, "cid": told["cid"]}, told["value"]
 
     def delete(self, address: str) -> None:
         _, collection, key = ids.parts(address) or ("", "", "")
@@ -221,7 +222,7 @@ def test_replies_quotes_and_pictures_are_heard(acme: Person, ann: Person):
     desk = Desk(acme)
     ours = acme.say("We open at nine.")
     reply = ann.say("On Sundays too?", to=ours)
-    quote = ann.say("Nine, they say.", embed={"$type": "app.bsky.embed.record", "record": ann.reference(ours)})
+    quote = ann.say("Nine, they say.", embed={"$type": "app.bsky.embed.record", "record": ann.reference(ours)[0]})
     blob = asyncio.run(
         HTTP.request(
             "POST",
