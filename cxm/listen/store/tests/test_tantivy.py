@@ -80,7 +80,7 @@ def test_a_damaged_store_says_so(tmp_path: Path, harm: str) -> None:
             victim.write_bytes(content[: len(content) // 2] if how == "cut" else b"")
     with pytest.raises(NotNow) as refused:
         TantivyStore(path)
-    assert refused.value.code == "mention_store_damaged" and "restore" in refused.value.hint
+    assert refused.value.code == "mention_store_damaged" and "reindex" in refused.value.hint
     assert TantivyStore(tmp_path / "other").count(OURS, EVERYTHING) == 0
 
 
