@@ -216,6 +216,10 @@ class _GuardedBackend(httpcore2.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
 
+#: Headers that go along when a redirect leads to another origin.
+_FOR_ANYBODY = frozenset({"accept", "accept-encoding", "accept-language", "if-modified-since", "if-none-match", "range", "user-agent"})
+
+
 class GuardedHttp:
     """The HTTP client handed to connectors (``channels.contracts.Http``). One for each process and event loop."""
 
@@ -242,7 +246,8 @@ class GuardedHttp:
         timeout: float = 10.0,
         follow_redirects: bool = False,
     ) -> httpx2.Response:
-        """One request, its answer read whole (at most 10 MB, 60 s). Each redirect is judged like the first address."""
+        """One request, its answer read whole (at most 10 MB, 60 s). Each redirect is judged like the first address;
+        credentials stay with the origin they were given for."""
         for _ in range(6):
             _check_request(url)
             try:
@@ -254,7 +259,10 @@ class GuardedHttp:
             response = await self._send(request)
             if not (follow_redirects and response.is_redirect and method in ("GET", "HEAD")):
                 return response
-            url, params = str(response.next_request.url if response.next_request else response.headers["location"]), None
+            onward = str(response.next_request.url if response.next_request else response.headers["location"])
+            if _origin(onward) != _origin(url):  # a credential is for the origin it was given for
+                headers = {name: value for name, value in (headers or {}).items() if name.lower() in _FOR_ANYBODY}
+            url, params = onward, None
         raise Unavailable("The address redirects without end.", "Enter the address it leads to.")
 
     async def _send(self, request: httpx2.Request) -> httpx2.Response:
@@ -278,6 +286,11 @@ class GuardedHttp:
     async def close(self) -> None:
         """Close idle connections."""
         await self._client.aclose()
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
 
 
 async def _read(response: httpx2.Response) -> httpx2.Response:

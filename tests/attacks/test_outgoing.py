@@ -142,6 +142,53 @@ def test_redirects_inward_and_endless_bodies_end_in_a_refusal(leading: str, path
         asyncio.run(_get(leading + path, follow_redirects=True))
 
 
+@pytest.fixture
+def two_origins(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """A server that leads to another port; what both were told, in order."""
+    told: list[dict[str, str]] = []
+
+    class Second(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            told.append({name.lower(): value for name, value in self.headers.items()})
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            """Quiet."""
+
+    second = HTTPServer(("127.0.0.1", 0), Second)
+
+    class First(Second):
+        def do_GET(self) -> None:
+            told.append({name.lower(): value for name, value in self.headers.items()})
+            self.send_response(302)
+            away = self.path == "/away"
+            self.send_header("location", f"http://127.0.0.1:{second.server_address[1]}/" if away else "/away")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+    first = HTTPServer(("127.0.0.1", 0), First)
+    for server in (first, second):
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    monkeypatch.setattr(egress, "_OWN", {("127.0.0.1", server.server_address[1]) for server in (first, second)})
+    yield f"http://127.0.0.1:{first.server_address[1]}", told
+    for server in (first, second):
+        server.shutdown()
+        server.server_close()
+
+
+def test_credentials_stay_with_the_origin_they_were_given_for(two_origins: tuple[str, list[dict[str, str]]]) -> None:
+    url, told = two_origins
+    given = {"Authorization": "Bearer ours", "X-Api-Key": "ours", "Cookie": "a=b", "If-None-Match": '"1"', "Accept": "text/xml"}
+    asyncio.run(_get(f"{url}/here", follow_redirects=True, headers=given))
+    here, there, away = told
+    for known in (here, there):
+        assert known["authorization"] == "Bearer ours" and known["x-api-key"] == "ours"
+    assert not {"authorization", "x-api-key", "cookie"} & away.keys()
+    assert away["if-none-match"] == '"1"' and away["accept"] == "text/xml"
+
+
 #: Each field that takes an address or a host: how to set it by the API.
 FIELDS = {
     "accounts reply_url": ("POST", "/accounts", lambda value, own: {"channel": "webhook", "name": "x", "settings": {"reply_url": f"https://{value}/x"}}),
