@@ -88,8 +88,8 @@ class Memory:
         self.tracks = {name: track for name, track in self.tracks.items() if name in names}
 
     def forget_old(self, now: datetime) -> None:
-        """Remember the newest posts, and all within the overlap."""
-        if len(self.known) <= REMEMBERED:
+        """Remember the newest posts, and all within the overlap; while a look is under way, all it may come upon."""
+        if len(self.known) <= (MOST if any(track.page for track in self.tracks.values()) else REMEMBERED):
             return
         recent = format_instant(now - OVERLAP)
         kept = sorted(self.known.items(), key=lambda one: one[1][0], reverse=True)[:MOST]
@@ -151,7 +151,7 @@ async def sweep(
 def _begin(track: Track, now: datetime, floor: datetime) -> None:
     since = ids.moment(track.since)
     deep = ids.moment(track.deep)
-    long = deep is None or now - deep >= DEEP_PAUSE
+    long = deep is None or not timedelta(0) <= now - deep < DEEP_PAUSE
     track.stop = format_instant(floor if since is None else since - (DEEP if long else OVERLAP))
     if since is None or long:
         track.deep = format_instant(now)
