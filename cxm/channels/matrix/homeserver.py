@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from cxm.channels.contracts import AuthExpired, ConnectorError, Gone, RateLimited, Rejected, Response, Session
 from cxm.channels.kit import answers
@@ -21,7 +22,8 @@ CLIENT = "/_matrix/client/v3"
 _Key = tuple[UUID, str, str]
 #: Tokens that a password got us, until the process ends: signing in again for each call would throw out whoever listens.
 _TOKENS: dict[_Key, str] = {}
-_SIGNING_IN: dict[_Key, asyncio.Lock] = {}
+#: Locks belong to the loop they are first waited on; a process may have more than one.
+_SIGNING_IN: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, asyncio.Lock]] = WeakKeyDictionary()
 
 
 class Homeserver:
@@ -113,7 +115,7 @@ class Homeserver:
         if not given.get("user") or not given.get("password"):
             raise AuthExpired("The account has neither an access token nor user and password.", "Enter one of them.")
         key = self._key()
-        async with _SIGNING_IN.setdefault(key, asyncio.Lock()):
+        async with _SIGNING_IN.setdefault(asyncio.get_running_loop(), {}).setdefault(key, asyncio.Lock()):
             if key not in _TOKENS:
                 _TOKENS[key] = await self._sign_in(given["user"], given["password"])
             return _TOKENS[key]
