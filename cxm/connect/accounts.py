@@ -223,7 +223,10 @@ def _checked_settings(known: registry.Channel, values: Mapping[str, Any]) -> dic
     _refuse(faults)
     for key in known.manifest.hosts.settings:
         spec = known.manifest.settings.get("properties", {}).get(key, {})
-        if result.get(key) and spec.get("format") in ("uri", "url"):
+        if spec.get("type") == "array":
+            for number, one in enumerate(result.get(key) or ()):
+                egress.check_url(one if "://" in one else f"https://{one}", path=f"settings.{key}.{number}")
+        elif result.get(key) and spec.get("format") in ("uri", "url"):
             egress.check_url(result[key], path=f"settings.{key}")
         elif result.get(key):
             egress.check_host(result[key], result.get(key.replace("host", "port")), path=f"settings.{key}")

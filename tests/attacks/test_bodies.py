@@ -25,7 +25,7 @@ MORE = {
 MAKING: dict[str, Any] = {
     "POST /units": {"name": "Unit"}, "POST /members": {"email": "x@example.com", "name": "X", "role": "agent"}, "POST /tokens": {"name": "T"}, "POST /stops": {"scope": "kind:ad", "reason": "x"},
     "POST /accounts": {"channel": "webhook", "name": "A"}, "POST /webhooks": {"url": "https://hooks.example.com/x", "events": ["love.conversations_opened"]}, "POST /topics": {"name": "T", "query": "x"},
-    "POST /cases": {"title": "C", "conversations": ["{own:conversation}"]}, "POST /mentions/search": {"query": "x"}, "POST /mentions/aggregate": {"query": "x"}, "POST /queries/parse": {"query": "x"},
+    "POST /sources": {"account": "{own:mailbox}", "kind": "folder", "settings": {"folder": "Mine"}}, "POST /cases": {"title": "C", "conversations": ["{own:conversation}"]}, "POST /mentions/search": {"query": "x"}, "POST /mentions/aggregate": {"query": "x"}, "POST /queries/parse": {"query": "x"},
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,10 +12,13 @@ import httpx2
 import pytest
 from django.urls import get_resolver
 
+from cxm.kernel.clock import format_instant, now
 from tests.attacks.conftest import House
 from tests.kit.browser import signed_in
 from tests.kit.serving import CLIENT, Rest, Serve
 
+#: For what is put off.
+TOMORROW = format_instant(now() + timedelta(days=1))
 #: A body with which each writing call would work on something of one's own, so that only the id can be what is refused.
 BODIES: dict[str, Any] = {
     "PATCH /units/{unit}": {"name": "Taken"}, "PATCH /members/{member}": {"name": "Taken"}, "PATCH /tokens/{token}": {"name": "Taken"},
@@ -22,7 +26,7 @@ BODIES: dict[str, Any] = {
     "POST /profiles/{profile}/merge": {"profiles": ["{own:profile}"], "reason": "theft"}, "POST /profiles/{profile}/unlink": {"identity": "{own:identity}", "reason": "theft"},
     "PATCH /webhooks/{webhook}": {"events": ["love.conversations_opened"]}, "POST /replies/{reply}/settle": {"outcome": "failed"}, "PATCH /mentions/{mention}": {"state": "expired"},
     "PATCH /topics/{topic}": {"name": "Taken"}, "POST /conversations/{conversation}/notes": {"text": "We were here."}, "POST /conversations/{conversation}/assign": {"member": None},
-    "POST /conversations/{conversation}/snooze": {"until": "2026-12-24T00:00:00Z"}, "POST /conversations/{conversation}/tags": {"add": ["taken"]},
+    "POST /conversations/{conversation}/snooze": {"until": TOMORROW}, "POST /conversations/{conversation}/tags": {"add": ["taken"]},
     "POST /conversations/{conversation}/close": {"reason": "expired"}, "POST /conversations/{conversation}/replies": {"text": "We were here."},
     "PATCH /cases/{case}": {"state": "resolved"}, "PATCH /sources/{source}": {"settings": {"folder": "Taken"}},
 }  # fmt: skip
@@ -237,7 +241,7 @@ def test_every_page_treats_a_foreign_id_as_one_that_is_not_there(serve: Serve, o
                 "reason": "expired",
                 "outcome": "failed",
                 "visibility": "private",
-                "until": "2026-12-24T00:00:00Z",
+                "until": TOMORROW,
                 "tag": "taken",
                 "add": "taken",
             }

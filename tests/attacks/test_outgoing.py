@@ -197,8 +197,20 @@ FIELDS = {
     "smtp_host": ("POST", "/accounts", lambda value, own: _mail(smtp_host=value.strip("[]"))),
     "reply media": ("POST", "/conversations/{conversation}/replies", lambda value, own: {"text": "Hello", "media": [{"url": f"https://{value}/x.png"}]}),
     "webhooks": ("POST", "/webhooks", lambda value, own: {"url": f"https://{value}/x", "events": ["love.conversations_opened"]}),
+    "matrix server_url": ("POST", "/accounts", lambda value, own: _homeserver("matrix", server_url=f"https://{value}")),
+    "bluesky server_url": ("POST", "/accounts", lambda value, own: _homeserver("bluesky", server_url=f"https://{value}")),
+    "feed address": ("POST", "/accounts", lambda value, own: {"channel": "rss", "name": f"feeds {value}", "settings": {"feeds": [f"https://{value}/feed"]}}),
     "change webhooks": ("PATCH", "/webhooks/{webhook}", lambda value, own: {"url": f"https://{value}/x"}),
 }  # fmt: skip
+
+
+def _homeserver(channel: str, **addresses: str) -> dict[str, Any]:
+    given = {
+        "matrix": ({"server_url": "https://matrix.org"}, {"access_token": "x"}),
+        "bluesky": ({"handle": "acme.example"}, {"password": "y"}),
+    }
+    settings, credentials = given[channel]
+    return {"channel": channel, "name": f"{channel} {addresses}", "settings": {**settings, **addresses}, "credentials": credentials}
 
 
 def _mail(**hosts: str) -> dict[str, Any]:
@@ -214,12 +226,13 @@ def test_every_field_by_the_api(ours: House, field: str) -> None:
         answer = ours.rest.call(method, path, body(host, ours.ids))
         assert answer.status_code == 422, f"{field} {host}: {answer.status_code} {answer.text[:200]}"
         problem = answer.json()
-        assert problem["errors"] and re.search(r"url|host|media", problem["errors"][0]["path"]), problem
+        assert problem["errors"] and re.search(r"url|host|media|feeds", problem["errors"][0]["path"]), problem
 
 
 def test_no_field_with_an_address_is_forgotten(document: dict[str, Any]) -> None:
     """A new member of a request that is named like an address or host has to be added above."""
-    known = {"url", "reply_url", "imap_host", "smtp_host"}
+    known = {"url", "reply_url", "imap_host", "smtp_host", "server_url"}
+    never_called = {"web_url"}  # links on pages alone
     named: set[str] = set()
     for name, schema in document["components"]["schemas"].items():
         if name.endswith(("In", "Change", "Body")):
@@ -230,7 +243,7 @@ def test_no_field_with_an_address_is_forgotten(document: dict[str, Any]) -> None
 
     for channel in registry.channels():
         named |= {member for member in channel.manifest.settings.get("properties", {}) if re.search(r"url|uri$|host|endpoint", member)}
-    assert named <= known, named - known
+    assert named <= known | never_called, named - known
 
 
 def test_every_field_by_page_and_command_line(serve: Serve, ours: House) -> None:

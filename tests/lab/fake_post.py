@@ -12,6 +12,7 @@ from email.message import EmailMessage
 from typing import Any, cast
 
 from cxm.channels.email.tests.provider import PASSWORD, USER, MailServer
+from cxm.kernel.clock import now
 
 
 class FakePost(MailServer):
@@ -19,6 +20,7 @@ class FakePost(MailServer):
 
     def __init__(self) -> None:
         super().__init__(count=0)
+        self.arrived = f"{now():%d-%b-%Y %H:%M:%S} +0000"
         #: Lines to the mailbox, ever and now.
         self.lines, self.open_lines = 0, 0
         self._listening = [self._listen(self._imap), self._listen(self._smtp)]

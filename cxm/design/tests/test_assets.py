@@ -127,12 +127,19 @@ def test_edges_of_what_can_be_used_are_visible(edge: str, ground: str, look: str
     assert contrast(tokens[edge][at], tokens[ground][at]) >= 3
 
 
+def _media_preload(line: str) -> bool:
+    """Whether it is HTML's own ``preload`` of films and sounds that the checker takes for htmx's."""
+    text = Path(line.strip().partition(":")[0]).read_text()
+    return "[ext] preload" in line and len(re.findall(r"\spreload=", text)) == len(re.findall(r"<(?:video|audio)\b[^>]*\spreload=", text))
+
+
 def test_templates_speak_htmx_4(built: Path) -> None:
     checker = ROOT / "node_modules" / "htmx.org" / "dist" / "scripts" / "upgrade-check.py"
     assert checker.is_file()
     folders = sorted({str(path) for path in (ROOT / "cxm").glob("*/templates")})
     done = subprocess.run([sys.executable, str(checker), str(ROOT / "assets"), *folders], capture_output=True, text=True, check=False)
     found = [line for line in done.stdout.splitlines() if re.search(r"\.(html|js):\d+", line) and "[renamed-attr] hx-disable " not in line]
+    found = [line for line in found if not _media_preload(line)]
     scanned = re.search(r"Scanning (\d+) file", done.stdout + done.stderr)
     assert scanned and int(scanned.group(1)) >= 60, done.stdout
     assert not found, "\n".join(found)

@@ -39,6 +39,8 @@ class MailServer:
 
     def __init__(self, count: int = 3) -> None:
         self.validity = 7
+        #: INTERNALDATE of everything in it.
+        self.arrived = "21-Nov-2026 11:30:00 +0100"
         self.mails: dict[int, bytes] = {number: mail(number) for number in range(1, count + 1)}
         self.folders: dict[str, dict[int, bytes]] = {"INBOX": self.mails}
         self.appended: list[bytes] = []
@@ -133,7 +135,7 @@ class MailServer:
                 continue
             if limit is None:
                 size = len(self.mails[uid])
-                file.write(f'* {number} FETCH (UID {uid} RFC822.SIZE {size} INTERNALDATE "21-Nov-2026 11:30:00 +0100")\r\n'.encode())
+                file.write(f'* {number} FETCH (UID {uid} RFC822.SIZE {size} INTERNALDATE "{self.arrived}")\r\n'.encode())
             else:
                 body = self.mails[uid][: int(limit.group(1))]
                 file.write(f"* {number} FETCH (UID {uid} BODY[]<0> {{{len(body)}}}\r\n".encode() + body + b")\r\n")
