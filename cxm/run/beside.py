@@ -21,7 +21,7 @@ import structlog
 
 _READY_SECONDS = 60
 #: How far the child gives way to whoever answers people and platforms (steps of nice).
-_GIVES_WAY = 5
+_GIVES_WAY = 2
 _log = structlog.get_logger(__name__)
 
 
