@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
+from collections import deque
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -38,6 +40,8 @@ class Hub:
 
     def __init__(self) -> None:
         self._streams: dict[UUID, set[asyncio.Queue[str]]] = {}
+        #: What was told of late: a page that opens its stream missed what came since it was rendered.
+        self._recent: deque[tuple[float, UUID, str]] = deque(maxlen=500)
         self._ended = False
 
     def end(self) -> None:
@@ -60,10 +64,16 @@ class Hub:
                 _log.warning("realtime.cut", error=type(error).__name__)
                 await asyncio.sleep(1)
 
-    async def stream(self, organization: UUID) -> AsyncIterator[str]:
-        """Names for one page, as they come; an empty name every 15 s so that a dead line is noticed."""
+    async def stream(self, organization: UUID, since: float | None = None) -> AsyncIterator[str]:
+        """Names for one page, as they come; an empty name every 15 s so that a dead line is noticed.
+
+        ``since`` (seconds since 1970): when the page was rendered; names told from then on come first.
+        """
         queue: asyncio.Queue[str] = asyncio.Queue(maxsize=200)
         self._streams.setdefault(organization, set()).add(queue)
+        if since is not None:
+            for name in dict.fromkeys(name for at, whose, name in self._recent if whose == organization and at >= since):
+                self._put(queue, name)
         try:
             while not self._ended:
                 try:
@@ -79,9 +89,11 @@ class Hub:
         return sum(len(queues) for queues in self._streams.values())
 
     def _spread(self, payload: str) -> None:
-        with contextlib.suppress(ValueError, IndexError):
-            organization, *names = json.loads(payload)
-            for queue in self._streams.get(UUID(organization), ()):
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            told, *names = json.loads(payload)
+            organization, at = UUID(told), time.time()
+            self._recent.extend((at, organization, name) for name in names)
+            for queue in self._streams.get(organization, ()):
                 for name in names:
                     self._put(queue, name)
 

@@ -16,6 +16,7 @@ from cxm.platform.realtime import hub
 _NAME = re.compile(r"[a-z0-9_:.-]{1,120}")
 #: A revoked session loses its stream within this many seconds.
 RECHECK_SECONDS = 4.0
+SLACK_SECONDS = 2.0
 
 
 async def live(request: HttpRequest) -> HttpResponse:
@@ -28,7 +29,7 @@ async def live(request: HttpRequest) -> HttpResponse:
     async def lines() -> AsyncIterator[bytes]:
         yield b"retry: 2000\n\n"
         checked = time.monotonic()
-        async for name in hub.stream(actor.organization):
+        async for name in hub.stream(actor.organization, _rendered_at(request)):
             if time.monotonic() - checked > RECHECK_SECONDS:
                 if not await sync_to_async(_still_in)(request):
                     return
@@ -42,6 +43,14 @@ async def live(request: HttpRequest) -> HttpResponse:
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response
+
+
+def _rendered_at(request: HttpRequest) -> float | None:
+    """When the page that asks was rendered, less what a transaction may take until it is seen."""
+    try:
+        return float(request.GET["since"]) - SLACK_SECONDS
+    except (KeyError, ValueError):
+        return None
 
 
 def _still_in(request: HttpRequest) -> bool:

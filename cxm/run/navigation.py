@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.http import HttpRequest
@@ -25,7 +26,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "stop": _stop(actor),
         "organization": {"name": organization.name, "unit": "", "switch": _switch(request, actor)},
         "member": {"name": actor.name},
-        "live_url": "/live",
+        "live_url": f"/live?since={time.time():.3f}",  # what happens until the page listens is told when it does
     }
 
 
