@@ -115,10 +115,14 @@ def test_the_audit_log_holds_the_intent_before_and_the_outcome_after(rest: Rest,
 
     from cxm.platform.postgres import USER, socket_directory
 
-    with psycopg.connect(host=str(socket_directory(serve.data)), user=USER, dbname="cxm") as connection:
-        rows = connection.execute(
-            "select kind, id, intent, action, at, detail from govern_auditentry where subject = %s order by seq", [f"reply:{reply}"]
-        ).fetchall()
+    def written() -> list[tuple[Any, ...]]:
+        with psycopg.connect(host=str(socket_directory(serve.data)), user=USER, dbname="cxm") as connection:
+            return connection.execute(
+                "select kind, id, intent, action, at, detail from govern_auditentry where subject = %s order by seq", [f"reply:{reply}"]
+            ).fetchall()
+
+    until(lambda: len(written()) >= 3, "the outcome is written down")
+    rows = written()
     assert [row[0] for row in rows] == ["record", "intent", "outcome"]
     intent, outcome = rows[1], rows[2]
     assert outcome[2] == intent[1] and datetime.fromisoformat(str(intent[4])) <= outcome[4]
