@@ -7,6 +7,7 @@ import re
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from tests.kit.browser import live, signed_in
