@@ -47,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-def run(rounds: int = 40) -> dict[str, object]:
+def run(rounds: int = 25) -> dict[str, object]:
     """``late``: replies that began to arrive after an acknowledged stop and before its lifting began; must be 0."""
     platform = _Platform()
     with installation(CXM_EGRESS_ALLOW=f"127.0.0.1:{platform.server_address[1]}") as made:
