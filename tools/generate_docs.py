@@ -312,27 +312,44 @@ def api_page() -> str:
 
 
 def error_classes() -> dict[str, int]:
-    """Names of classes in the error tree with their HTTP status."""
-    from cxm.kernel.errors import CxmError
+    """Names of classes in the error tree with their HTTP status: read from the source, so that it matters not what is imported."""
+    from cxm.kernel import errors
 
-    found: dict[str, int] = {}
-    waiting: list[type[CxmError]] = [CxmError]
-    while waiting:
-        kind = waiting.pop()
-        found[kind.__name__] = kind.status
-        waiting.extend(kind.__subclasses__())
+    found = {name: kind.status for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.CxmError)}
+    classes = [node for _, tree in _sources() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    while fresh := [(node, base) for node in classes if node.name not in found and (base := _known_base(node, found))]:
+        for node, base in fresh:
+            found[node.name] = next((_status(line) for line in node.body if _status(line)), found[base])
     return found
+
+
+def _sources() -> list[tuple[str, ast.Module]]:
+    """Path and tree of each of our files that an installation runs."""
+    files = ((file, file.relative_to(ROOT).as_posix()) for file in sorted((ROOT / "cxm").rglob("*.py")))
+    left_out = ("/tests/", "/migrations/", "/demo/")
+    return [(path, ast.parse(file.read_text("utf-8"))) for file, path in files if not any(part in path for part in left_out)]
+
+
+def _known_base(node: ast.ClassDef, known: dict[str, int]) -> str:
+    return next((base.id for base in node.bases if isinstance(base, ast.Name) and base.id in known), "")
+
+
+def _status(line: ast.stmt) -> int:
+    """The number of ``status = 409`` in a class, 0 for anything else."""
+    target = line.targets[0] if isinstance(line, ast.Assign) else line.target if isinstance(line, ast.AnnAssign) else None
+    value = line.value if isinstance(line, ast.Assign | ast.AnnAssign) else None
+    named = isinstance(target, ast.Name) and target.id == "status"
+    return value.value if named and isinstance(value, ast.Constant) and isinstance(value.value, int) else 0
 
 
 def error_codes() -> dict[str, tuple[frozenset[int], str, str]]:
     """Codes that stand literally where an error is made: every status they come with; text and hint of the first, by path."""
     known = error_classes()
     found: dict[str, tuple[frozenset[int], str, str]] = {}
-    for file in sorted((ROOT / "cxm").rglob("*.py")):
-        path = file.relative_to(ROOT).as_posix()
-        if "/tests/" in path or "/migrations/" in path or "/demo/" in path or path == "cxm/kernel/errors.py":
+    for path, tree in _sources():
+        if path == "cxm/kernel/errors.py":
             continue
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        for node in ast.walk(tree):
             if (made := _made_error(node, known)) is not None:
                 name, status, text, hint = made
                 before, text, hint = found.get(name, (frozenset(), text, hint))

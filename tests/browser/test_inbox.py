@@ -265,8 +265,7 @@ def test_a_phone_goes_from_list_to_conversation_to_person_and_back(open_page: An
 @pytest.mark.parametrize("path", ["/inbox", "/inbox?lang=ar"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_serious_stands_in_anybodys_way(open_page: Any, site: Site, path: str, scheme: str) -> None:
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed (npm ci)")
+    assert AXE.exists(), "axe-core is not installed; make install-test brings it"
     page = open_page(path, color_scheme=scheme)
     opened(page, site, f"مرحباً @marlow، is this readable in {scheme}? {path}", kind="post", name="نورة العتيبي")
     page.evaluate(AXE.read_text())
