@@ -21,6 +21,7 @@ from cxm.channels.contracts import (
     Session,
     SourceView,
     TestStep,
+    Unavailable,
     Unheard,
 )
 from cxm.channels.kit import jsons
@@ -215,15 +216,21 @@ class _Write:
         """The post's address. Raises the five errors; what was said already under this intent is told as sent, and not said again."""
         if outgoing.private:
             raise Rejected("Direct messages are not sent here.", "Answer in public, or write to them in Bluesky.")
-        server, key = Server(session), ids.record_key(outgoing.id)
-        if await sending.standing(server, key) is None:
+        server = Server(session)
+        key, said = await sending.place(server, outgoing)
+        while not said:
             record = await sending.record(server, session, outgoing)
             body = {"repo": await server.me(), "collection": ids.POST, "rkey": key, "record": record, "swapRecord": None}
             try:
                 await server.do("com.atproto.repo.putRecord", body)
+                break
             except Refused as error:
-                if error.code != "InvalidSwap":  # else it was said a moment ago, by another worker
+                if error.code != "InvalidSwap":
                     raise
+            # Something stands there since a moment: ours, said by another worker, or another intent's with the same key.
+            lost, (key, said) = key, await sending.place(server, outgoing)
+            if not said and key == lost:
+                raise Unavailable("The server says that a post is there, and that it is not.", "It is tried again.")
         return await sending.sent(server, session, key)
 
 
@@ -254,8 +261,8 @@ class ReadBack:
         if outgoing.kind == "delete":
             key = await _own_key(session, outgoing)
             return await sending.sent(server, session, key) if await sending.standing(server, key) is None else None
-        key = ids.record_key(outgoing.id)
-        return await sending.sent(server, session, key) if await sending.standing(server, key) is not None else None
+        key, said = await sending.place(server, outgoing)
+        return await sending.sent(server, session, key) if said else None
 
 
 async def _own_key(session: Session, outgoing: Outgoing) -> str:

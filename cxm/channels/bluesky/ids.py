@@ -15,9 +15,16 @@ _ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
 _URI = re.compile(r"at://(did:[a-z0-9]{1,20}:[A-Za-z0-9._:%-]{1,500})/([A-Za-z0-9.-]{1,200})/([A-Za-z0-9._:~-]{1,200})")
 
 
-def record_key(intent: UUID) -> str:
-    """The key under which an intent stands, the same whenever it is asked for: the intent's own moment, the rest from its hash."""
-    digest = int.from_bytes(hashlib.sha256(intent.bytes).digest()[:8], "big")
+def record_keys(intent: UUID) -> tuple[str, str]:
+    """The keys an intent may stand under, the same whenever they are asked for: its own moment, the rest from its hash.
+
+    A key tells only a million intents of one millisecond apart, so two of one account can share their first; the second is for the later one.
+    """
+    return _record_key(intent, intent.bytes), _record_key(intent, intent.bytes + b"2")
+
+
+def _record_key(intent: UUID, hashed: bytes) -> str:
+    digest = int.from_bytes(hashlib.sha256(hashed).digest()[:8], "big")
     milliseconds = intent.int >> 80 if intent.version == 7 else digest % 1_700_000_000_000
     value = ((milliseconds * 1000 + digest % 1000) & (1 << 53) - 1) << 10 | (digest >> 32) & 0x3FF
     return "".join(_ALPHABET[value >> shift & 31] for shift in range(60, -1, -5))

@@ -23,7 +23,7 @@ async def record(server: Server, session: Session, outgoing: Outgoing) -> dict[s
     _check_length(outgoing.text)
     pictures = [one for one in outgoing.media if one.content is not None]
     _check_files(outgoing.media, pictures)
-    text = outgoing.text + "".join(f"\n{one.url}" for one in outgoing.media if one.content is None and one.url)
+    text = _text(outgoing)
     _check_length(text)
     if not text.strip() and not pictures:
         raise Rejected("There is nothing to say.", "Write a text, or attach a picture.")
@@ -35,6 +35,11 @@ async def record(server: Server, session: Session, outgoing: Outgoing) -> dict[s
     if pictures:
         made["embed"] = await _pictures(server, pictures)
     return made
+
+
+def _text(outgoing: Outgoing) -> str:
+    """The words as they are said: files we have no content of go as links."""
+    return outgoing.text + "".join(f"\n{one.url}" for one in outgoing.media if one.content is None and one.url)
 
 
 def _check_length(text: str) -> None:
@@ -124,6 +129,26 @@ async def _pictures(server: Server, pictures: list[Media]) -> dict[str, Any]:
             raise Unavailable("The server does not say what became of the picture.", "It is tried again.")
         told.append({"image": blob, "alt": one.alt or ""})
     return {"$type": "app.bsky.embed.images", "images": told}
+
+
+async def place(server: Server, outgoing: Outgoing) -> tuple[str, bool]:
+    """The key of what this intent says, and whether it stands there already. Another intent's words under a key are not taken for ours."""
+    free: list[str] = []
+    for key in ids.record_keys(outgoing.id):
+        told = await standing(server, key)
+        if told is None:
+            free.append(key)
+        elif _says(table(told.get("value")), outgoing):
+            return key, True
+    if not free:
+        raise Rejected("Other posts of this account stand where this one would.", "Write it anew.")
+    return free[0], False
+
+
+def _says(record: dict[str, Any], outgoing: Outgoing) -> bool:
+    parent = string(table(table(record.get("reply")).get("parent")).get("uri"), 1000)
+    answered = (outgoing.in_reply_to or "") if outgoing.kind == "reply" else ""
+    return record.get("text") == _text(outgoing) and parent == answered
 
 
 async def standing(server: Server, key: str) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -519,10 +520,30 @@ def test_errors_of_writing(network: Network, told: Answer, error: type[Connector
     assert getattr(raised.value, "effect_possible", False) is effect
 
 
-def test_the_key_of_an_intent_is_a_tid_and_stays_the_same():
-    intents = [new_id() for _ in range(2000)] + [UUID(int=number) for number in range(5)]
-    keys = [ids.record_key(one) for one in intents]
-    assert len(set(keys)) == len(keys) and keys == [ids.record_key(one) for one in intents]
-    assert all(len(key) == 13 and key[0] in "234567abcdefghij" and set(key) <= set("234567abcdefghijklmnopqrstuvwxyz") for key in keys)
-    moment = UUID("01976f00-0000-7000-8000-000000000000")
-    assert ids.record_key(moment) < ids.record_key(UUID("01976f00-0010-7000-8000-000000000000"))
+def test_the_keys_of_an_intent_are_tids_and_stay_the_same():
+    intents = [new_id() for _ in range(200)] + [UUID(int=number) for number in range(5)]
+    told = [ids.record_keys(one) for one in intents]
+    assert told == [ids.record_keys(one) for one in intents] and all(first != second for first, second in told)
+    assert all(re.fullmatch("[234567a-j][234567a-z]{12}", key) for keys in told for key in keys)
+    first, later = UUID("01976f00-0000-7000-8000-000000000000"), UUID("01976f00-0010-7000-8000-000000000000")
+    assert max(ids.record_keys(first)) < min(ids.record_keys(later))
+
+
+def test_two_intents_with_one_key_are_both_said_and_each_once(network: Network, monkeypatch: pytest.MonkeyPatch):
+    """A key has room for a million intents of one millisecond: two can share it, and neither may be taken for the other."""
+    own = {one: f"3kaaaaaaaaaa{letter}" for one, letter in ((UUID(int=1), "b"), (UUID(int=2), "c"))}
+    monkeypatch.setattr(ids, "record_keys", lambda intent: ("3kaaaaaaaaaaa", own[intent]))
+    asked, desk = network.say(ANN, "@acme.example?", "a"), Desk(network)
+    intents = [Outgoing(number, "reply", "Yes", False, in_reply_to=asked) for number in own]
+    other = network.say(ANN, "@acme.example, and you?", "b")
+    intents[1] = replace(intents[1], in_reply_to=other)
+    assert asyncio.run(ReadBack().read_back(desk.session(), intents[0])) is None
+    told = [send(desk, one) for one in intents]
+    assert [one.rsplit("/", 1)[1] for one in told] == ["3kaaaaaaaaaaa", "3kaaaaaaaaaac"]
+    found = [asyncio.run(ReadBack().read_back(desk.session(), one)) for one in intents]
+    assert [send(desk, one) for one in intents] == told == [one.native_id for one in found if one]
+    assert len(network.calls(PUT)) == 2
+    third = Outgoing(UUID(int=2), "post", "Something else", False)
+    with pytest.raises(Rejected, match="Other posts"):
+        send(desk, third, Publish())
+    assert asyncio.run(ReadBack().read_back(desk.session(), third)) is None and len(network.calls(PUT)) == 2
