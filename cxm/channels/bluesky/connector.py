@@ -217,21 +217,31 @@ class _Write:
         if outgoing.private:
             raise Rejected("Direct messages are not sent here.", "Answer in public, or write to them in Bluesky.")
         server = Server(session)
-        key, said = await sending.place(server, outgoing)
-        while not said:
-            record = await sending.record(server, session, outgoing)
-            body = {"repo": await server.me(), "collection": ids.POST, "rkey": key, "record": record, "swapRecord": None}
-            try:
-                await server.do("com.atproto.repo.putRecord", body)
+        lost: str | None = None
+        while True:
+            key, said = await sending.place(server, outgoing)
+            if key is None:
+                raise Rejected("Other posts of this account stand where this one would.", "Write it anew.")
+            if said:
                 break
-            except Refused as error:
-                if error.code != "InvalidSwap":
-                    raise
-            # Something stands there since a moment: ours, said by another worker, or another intent's with the same key.
-            lost, (key, said) = key, await sending.place(server, outgoing)
-            if not said and key == lost:
+            if key == lost:
                 raise Unavailable("The server says that a post is there, and that it is not.", "It is tried again.")
+            if await _put(server, key, await sending.record(server, session, outgoing)):
+                break
+            lost = key  # something stands there since a moment: ours, said by another worker, or another intent's with the same key
         return await sending.sent(server, session, key)
+
+
+async def _put(server: Server, key: str, record: dict[str, Any]) -> bool:
+    """Whether it was written; not where something stands under ``key`` by now."""
+    try:
+        body = {"repo": await server.me(), "collection": ids.POST, "rkey": key, "record": record, "swapRecord": None}
+        await server.do("com.atproto.repo.putRecord", body)
+    except Refused as error:
+        if error.code != "InvalidSwap":
+            raise
+        return False
+    return True
 
 
 class Reply(_Write):
@@ -262,7 +272,7 @@ class ReadBack:
             key = await _own_key(session, outgoing)
             return await sending.sent(server, session, key) if await sending.standing(server, key) is None else None
         key, said = await sending.place(server, outgoing)
-        return await sending.sent(server, session, key) if said else None
+        return await sending.sent(server, session, key) if said and key else None
 
 
 async def _own_key(session: Session, outgoing: Outgoing) -> str:

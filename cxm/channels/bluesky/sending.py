@@ -131,8 +131,8 @@ async def _pictures(server: Server, pictures: list[Media]) -> dict[str, Any]:
     return {"$type": "app.bsky.embed.images", "images": told}
 
 
-async def place(server: Server, outgoing: Outgoing) -> tuple[str, bool]:
-    """The key of what this intent says, and whether it stands there already. Another intent's words under a key are not taken for ours."""
+async def place(server: Server, outgoing: Outgoing) -> tuple[str | None, bool]:
+    """The key of what this intent says (None where others' words stand under each of its keys), and whether it stands there already."""
     free: list[str] = []
     for key in ids.record_keys(outgoing.id):
         told = await standing(server, key)
@@ -140,9 +140,7 @@ async def place(server: Server, outgoing: Outgoing) -> tuple[str, bool]:
             free.append(key)
         elif _says(table(told.get("value")), outgoing):
             return key, True
-    if not free:
-        raise Rejected("Other posts of this account stand where this one would.", "Write it anew.")
-    return free[0], False
+    return (free[0] if free else None), False
 
 
 def _says(record: dict[str, Any], outgoing: Outgoing) -> bool:
