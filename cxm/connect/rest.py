@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
+from ninja import Status
 from pydantic import BaseModel, Field
 
 from cxm.channels import registry
@@ -181,7 +182,7 @@ def add_account(request: HttpRequest, body: AccountIn) -> Any:
     made, secret = connect.connect(
         actor, channel=body.channel, name=body.name, unit=body.unit, settings=body.settings, credentials=body.credentials
     )
-    return 201, {**account_out(made, request), "secret": secret}
+    return Status(201, {**account_out(made, request), "secret": secret})
 
 
 @router.get("/accounts/{account}", response=AccountOut, summary="One account")
@@ -209,7 +210,7 @@ def remove_account(request: HttpRequest, account: UUID) -> Any:
     """Nothing comes in or goes out any more; its mentions stay."""
     _visible(request, account, "accounts:write")
     connect.remove(govern.actor_of(request), account)
-    return 204, None
+    return Status(204, None)
 
 
 @router.post("/accounts/{account}/test", response=TestOut, summary="Test an account")

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
+from ninja import Status
 from pydantic import BaseModel, ConfigDict, Field
 
 from cxm.connect import sources
@@ -71,7 +72,7 @@ def list_sources(
 def add_source(request: HttpRequest, body: SourceIn) -> Any:
     """A folder, a room, a feed, a search: what the channel knows. 409 where the account has it already."""
     actor = govern.actor_of(request)
-    return 201, sources.add(actor, channel=body.channel, account=body.account, kind=body.kind, settings=body.settings)
+    return Status(201, sources.add(actor, channel=body.channel, account=body.account, kind=body.kind, settings=body.settings))
 
 
 @router.get("/{source}", response=SourceOut, summary="One source")
@@ -93,4 +94,4 @@ def change_source(request: HttpRequest, source: UUID, body: SourceChange) -> Any
 def remove_source(request: HttpRequest, source: UUID) -> Any:
     """What was heard stays."""
     sources.remove(govern.actor_of(request), source)
-    return 204, None
+    return Status(204, None)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.http import HttpRequest, StreamingHttpResponse
+from ninja import Status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from cxm.connect import api as connect
@@ -292,7 +293,7 @@ def list_topics(request: HttpRequest, limit: int | None = None, cursor: str | No
 @govern.requires("topics:write")
 def add_topic(request: HttpRequest, body: TopicIn) -> Any:
     """409 where the name is taken."""
-    return 201, _topic(topics.save(govern.actor_of(request), name=body.name, query=body.query))
+    return Status(201, _topic(topics.save(govern.actor_of(request), name=body.name, query=body.query)))
 
 
 @router.get("/topics/{topic}", response=TopicOut, summary="One topic", tags=["topics"])
@@ -314,7 +315,7 @@ def change_topic(request: HttpRequest, topic: UUID, body: TopicChange) -> Any:
 def delete_topic(request: HttpRequest, topic: UUID) -> Any:
     """Mentions stay."""
     topics.delete(govern.actor_of(request), topic)
-    return 204, None
+    return Status(204, None)
 
 
 @router.get("/coverage", response=CoverageOut, summary="Where every mention ended", tags=["coverage"])

@@ -18,7 +18,7 @@ from cxm.channels.rss.tests.provider import FEED, SITE, Site, item
 from cxm.connect import api as connect
 from cxm.connect import mailbox, runtime
 from cxm.connect.models import Account
-from cxm.connect.tests.test_hooks import rest
+from cxm.connect.tests.hooks_kit import rest
 from cxm.kernel.clock import now
 from cxm.run.cli.accounts import _add_feeds
 from tests.houses import House, _own_store, house, settle  # noqa: F401 - fixtures

@@ -13,7 +13,7 @@ from cxm.channels.contracts import Outgoing, Rejected, SourceView
 from cxm.connect import api as connect
 from cxm.connect import runtime
 from cxm.connect.models import Account, Source
-from cxm.connect.tests.test_hooks import Rest, rest
+from cxm.connect.tests.hooks_kit import Rest, rest
 from cxm.govern import api as govern
 from cxm.kernel.clock import now
 from cxm.platform.models import EventLog
