@@ -255,11 +255,23 @@ class Unheard:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceNews:
+    """How one source was at this look: ``heard``: something new came; ``trouble``: why it could not be heard, in plain words, with what
+    to do in ``mend`` (empty: it was heard well); ``next_look``: when it is looked at again, where that differs from its account's."""
+
+    source: UUID
+    heard: bool = False
+    trouble: str = ""
+    mend: str = ""
+    next_look: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Polled:
     """What a poll found. ``cursor`` is stored only after the deliveries are durable. ``more``: ask again at once.
 
     ``next_look``: when looking again is worth while (a feed that has been silent for months); None: after ``limits.poll_seconds``.
-    ``unheard``: what we now know we could not hear.
+    ``unheard``: what we now know we could not hear. ``sources``: how those sources were that this poll looked at.
     """
 
     deliveries: tuple[RawDelivery, ...]
@@ -267,6 +279,7 @@ class Polled:
     more: bool = False
     next_look: datetime | None = None
     unheard: tuple[Unheard, ...] = ()
+    sources: tuple[SourceNews, ...] = ()
 
 
 class Response(Protocol):

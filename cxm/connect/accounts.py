@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 
 from cxm.channels import registry
 from cxm.channels.contracts import AccountView
+from cxm.connect import limits
 from cxm.connect.contracts import Account as AccountContract
 from cxm.connect.events import AccountChanged
 from cxm.connect.models import Account, Source
@@ -161,6 +162,7 @@ def as_contract(row: Account) -> AccountContract:
     return AccountContract(
         id=row.id, organization=row.organization_id, channel=row.channel, name=row.name, unit=row.unit_id, settings=dict(row.settings), state=row.state, health=row.health,
         mend=row.mend, created_at=row.created_at, last_heard_at=row.last_heard_at, last_ok_at=row.last_ok_at, next_look_at=row.next_look_at,
+        limits=limits.left(row.limits),
     )  # fmt: skip
 
 

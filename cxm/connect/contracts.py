@@ -28,11 +28,26 @@ class Account:
     last_heard_at: datetime | None
     last_ok_at: datetime | None
     next_look_at: datetime | None
+    limits: tuple[LimitLeft, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LimitLeft:
+    """How many calls the platform still lets us make at ``host``: ``left`` of ``of`` (where it says that) until ``resets_at``."""
+
+    host: str
+    left: int
+    of: int | None
+    resets_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Something an account listens to beside its own inbound. ``account`` is the account's name."""
+    """Something an account listens to beside its own inbound. ``account`` is the account's name, ``name`` how people know the source.
+
+    ``health`` is empty where it was heard well at the last look, else says why not, and ``mend`` what to do. Times are None where its
+    channel tells nothing of single sources.
+    """
 
     id: UUID
     channel: str
@@ -41,6 +56,33 @@ class Source:
     kind: str
     settings: Mapping[str, Any]
     created_at: datetime
+    name: str = ""
+    state: str = "active"  # active, paused
+    health: str = ""
+    mend: str = ""
+    last_heard_at: datetime | None = None
+    last_ok_at: datetime | None = None
+    next_look_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSum:
+    """An account's sources, counted; ``failing`` are those of the active that could not be heard, ``first`` the name of one of them."""
+
+    total: int = 0
+    paused: int = 0
+    failing: int = 0
+    first: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesAdded:
+    """What became of a list of sources: ``read = added + known + len(refused)``; ``refused`` are (name, reason)."""
+
+    read: int
+    added: int
+    known: int
+    refused: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ class Account(OrganizationModel):
     leased_until = models.DateTimeField(null=True)
     failures = models.IntegerField(default=0)
     cursor = models.JSONField(null=True)
+    #: What the platform last said of our limits there: ``[{host, left, of, resets_at}]``.
+    limits = models.JSONField(default=list)
 
     class Meta(OrganizationModel.Meta):
         constraints = [
@@ -37,13 +39,20 @@ class Account(OrganizationModel):
 
 
 class Source(OrganizationModel):
-    """Something an account listens to beside its own inbound: a folder, a room, a feed, a search. ``fingerprint`` is of the settings."""
+    """Something an account listens to beside its own inbound: a folder, a room, a feed, a search. ``fingerprint`` is of the settings;
+    ``health`` and the times are what the connector last told of it."""
 
     account_id = models.UUIDField()
     kind = models.CharField(max_length=40)
     settings = models.JSONField(default=dict)
     fingerprint = models.CharField(max_length=64)
+    state = models.CharField(max_length=10, default="active")  # active, paused
+    health = models.CharField(max_length=500, default="")
+    mend = models.CharField(max_length=500, default="")
     created_at = models.DateTimeField(default=timezone.now)
+    last_heard_at = models.DateTimeField(null=True)
+    last_ok_at = models.DateTimeField(null=True)
+    next_look_at = models.DateTimeField(null=True)
 
     class Meta(OrganizationModel.Meta):
         constraints = [models.UniqueConstraint(fields=["organization_id", "account_id", "kind", "fingerprint"], name="source_once")]

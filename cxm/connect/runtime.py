@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from concurrent.futures import Future
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -22,7 +23,8 @@ from django.db import close_old_connections, transaction
 
 from cxm.channels import registry
 from cxm.channels.contracts import AuthExpired, ConnectorError, Polled, RateLimited, Session, SourceView, Unavailable, Unheard
-from cxm.connect import accounts, hooks_post, mailbox, sources
+from cxm.connect import accounts, hooks_post, limits, mailbox, sources
+from cxm.connect.contracts import LimitLeft
 from cxm.connect.models import Account, Gap
 from cxm.kernel.clock import now
 from cxm.platform import egress, realtime
@@ -36,6 +38,12 @@ HEARTBEAT = timedelta(minutes=10)
 LONGEST_PAUSE = timedelta(days=1)
 #: Seconds between those signs; and after how many a poll, or the silence of a stream, is given up.
 _RENEW, _POLL_LIMIT, _SILENCE = 5, 170, 90
+#: Accounts claimed together.
+_CLAIM = 50
+#: Lines that listening may hold open at once (a long poll holds one): apart from those of replies, which never wait for them.
+_LINES = 4_000
+#: Names are looked up in threads, and a name server that is silent holds each for seconds: many, and none of them the database's.
+_NAME_THREADS, _DATABASE_THREADS = 32, 6
 _log = structlog.get_logger(__name__)
 
 
@@ -46,6 +54,7 @@ class Runtime:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._http: egress.GuardedHttp | None = None
+        self._ears: egress.GuardedHttp | None = None
         self._listening: set[asyncio.Task[None]] = set()
         self._looks: dict[UUID, asyncio.Task[None]] = {}
         self._lock = threading.Lock()
@@ -100,18 +109,19 @@ class Runtime:
         self._loop.call_soon_threadsafe(self._loop.stop)
         if self._thread is not None:
             self._thread.join(5)
-        self._loop = self._thread = self._http = None
+        self._loop = self._thread = self._http = self._ears = None
 
     def _ensure(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
+                self._loop.set_default_executor(ThreadPoolExecutor(_NAME_THREADS, thread_name_prefix="connectors-names"))
                 self._thread = threading.Thread(target=self._loop.run_forever, name="connectors", daemon=True)
                 self._thread.start()
             return self._loop
 
     async def _start_listening(self) -> None:
-        self._http = self._http or egress.GuardedHttp()
+        self._ears = self._ears or egress.GuardedHttp(_LINES)
         self._keep(self._look_round())
         self._keep(hooks_post.serve(_db))
 
@@ -126,16 +136,20 @@ class Runtime:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._http is not None:
-            await self._http.close()
+        for client in (self._http, self._ears):
+            if client is not None:
+                await client.close()
 
     async def _look_round(self) -> None:
         """Each second: claim accounts that are due and look at each in a task of its own, so that a slow one delays nobody."""
         renewed = 0.0
         while True:
             try:
-                for row in await _db(claim_due):
-                    self._begin_look(row)
+                while claimed := await _db(claim_due):
+                    for row in claimed:
+                        self._begin_look(row)
+                    if len(claimed) < _CLAIM or len(self._looks) >= _LINES:
+                        break
                 if self._looks and time.monotonic() - renewed >= _RENEW:
                     held = list(self._looks)
                     for gone in set(held) - await _db(lambda held=held: renew(held)):
@@ -156,12 +170,13 @@ class Runtime:
             task.cancel()
 
     async def _look(self, row: Account, former: asyncio.Task[None] | None = None) -> None:
-        assert self._http is not None
+        assert self._ears is not None
+        http = limits.Watching(self._ears)
         try:
             if former is not None:
                 former.cancel()
                 await asyncio.gather(former, return_exceptions=True)
-            session = await _db(lambda: session_of(row, self._http))  # type: ignore[arg-type]
+            session = await _db(lambda: session_of(row, http))
             channel = registry.channel(row.channel)
             if channel.can("stream"):
                 await self._drink(row, channel.stream().listen(session, row.cursor))
@@ -169,7 +184,7 @@ class Runtime:
                 await self._poll(row, channel.poll(), session)
         except ConnectorError as error:
             fault = error
-            await _db(lambda: note_fault(row.id, fault))
+            await _db(lambda: note_fault(row.id, fault, http.seen))
         except asyncio.CancelledError:
             if self._looks.get(row.id) is asyncio.current_task():  # else another look holds it now
                 await _db(lambda: release(row.id))
@@ -188,7 +203,8 @@ class Runtime:
             if not found.more:
                 break
         pause = timedelta(seconds=registry.channel(row.channel).manifest.limits.poll_seconds)
-        await _db(lambda: note_well(row.id, next_look(wished, pause), row.next_look_at))
+        seen = session.http.seen if isinstance(session.http, limits.Watching) else {}
+        await _db(lambda: note_well(row.id, next_look(wished, pause), row.next_look_at, seen))
 
     async def _drink(self, row: Account, stream: Any) -> None:
         try:
@@ -213,6 +229,9 @@ def next_look(wished: datetime | None, pause: timedelta) -> datetime:
     return soonest if wished is None else min(max(wished, soonest), max(now() + LONGEST_PAUSE, soonest))
 
 
+_database = ThreadPoolExecutor(_DATABASE_THREADS, thread_name_prefix="connectors-database")
+
+
 async def _db(work: Callable[[], T]) -> T:
     def run() -> T:
         close_old_connections()
@@ -221,10 +240,10 @@ async def _db(work: Callable[[], T]) -> T:
         finally:
             close_old_connections()
 
-    return await asyncio.to_thread(run)
+    return await asyncio.get_running_loop().run_in_executor(_database, contextvars.copy_context().run, run)
 
 
-def session_of(row: Account, http: egress.GuardedHttp, heard: tuple[SourceView, ...] | None = None) -> Session:
+def session_of(row: Account, http: egress.GuardedHttp | limits.Watching, heard: tuple[SourceView, ...] | None = None) -> Session:
     """What a connector is handed for one account. ``heard``: its sources, where they were read before; else they are read here."""
     return Session(
         account=accounts.view(row), credentials=accounts.credentials_of(row), http=http, dial=egress.dial, now=now(),
@@ -232,7 +251,7 @@ def session_of(row: Account, http: egress.GuardedHttp, heard: tuple[SourceView, 
     )  # fmt: skip
 
 
-def claim_due(limit: int = 50) -> list[Account]:
+def claim_due(limit: int = _CLAIM) -> list[Account]:
     """Accounts whose next look is due and that nobody holds, now leased to this process."""
     listening = [entry.name for entry in registry.channels() if entry.can("poll") or entry.can("stream")]
     with transaction.atomic():
@@ -264,6 +283,8 @@ def keep(account: UUID, found: Polled, kind: str) -> None:
         row.save(update_fields=["cursor", "next_look_at", "leased_until"])
         for told in found.unheard:
             _note_unheard(row, told)
+        if found.sources:
+            sources.note(row, found.sources)
 
 
 def _note_unheard(row: Account, told: Unheard) -> None:
@@ -290,10 +311,10 @@ def still_active(account: UUID) -> bool:
     return Account.everywhere.filter(pk=account, state="active", removed_at=None).exists()  # everywhere: the runtime holds its lease
 
 
-def note_well(account: UUID, next_look: datetime | None, due: datetime | None = None) -> None:
+def note_well(account: UUID, next_look: datetime | None, due: datetime | None = None, seen: Mapping[str, LimitLeft] | None = None) -> None:
     """The account was heard well; an open gap ends and, since the cursor stood still, is filled.
 
-    ``due``: when this look was to be; silence until then was meant.
+    ``due``: when this look was to be; silence until then was meant. ``seen``: what the platform said of our limits.
     """
     with transaction.atomic():
         row = Account.everywhere.select_for_update().get(pk=account)  # everywhere: the runtime holds its lease
@@ -305,7 +326,8 @@ def note_well(account: UUID, next_look: datetime | None, due: datetime | None = 
             _hold(row)
         else:
             row.next_look_at, row.leased_until = next_look, None
-        row.save(update_fields=["last_ok_at", "failures", "health", "mend", "state", "next_look_at", "leased_until"])
+        row.limits = limits.stored(seen or {})
+        row.save(update_fields=["last_ok_at", "failures", "health", "mend", "state", "next_look_at", "leased_until", "limits"])
         ended = (
             Gap.objects.for_organization(row.organization_id)
             .filter(account_id=account, ended_at=None)
@@ -340,7 +362,7 @@ def release(account: UUID) -> None:
     Account.everywhere.filter(pk=account).update(next_look_at=now(), leased_until=None)  # everywhere: the runtime holds its lease
 
 
-def note_fault(account: UUID, error: ConnectorError) -> None:
+def note_fault(account: UUID, error: ConnectorError, seen: Mapping[str, LimitLeft] | None = None) -> None:
     """Say what is wrong in plain words, open a gap, look again later: 5 s, doubling to 15 min; credentials refused: hourly."""
     with transaction.atomic():
         row = Account.everywhere.select_for_update().get(pk=account)  # everywhere: the runtime holds its lease
@@ -352,7 +374,8 @@ def note_fault(account: UUID, error: ConnectorError) -> None:
         if isinstance(error, RateLimited | Unavailable) and error.retry_after:
             wait = min(max(error.retry_after, 1), 3600)
         row.next_look_at, row.leased_until = now() + timedelta(seconds=wait), None
-        row.save(update_fields=["failures", "health", "mend", "next_look_at", "leased_until"])
+        row.limits = limits.stored(seen or {})
+        row.save(update_fields=["failures", "health", "mend", "next_look_at", "leased_until", "limits"])
         open_gap = Gap.objects.for_organization(row.organization_id).filter(account_id=account, ended_at=None)
         if not open_gap.exists():
             Gap.objects.add(row.organization_id, account_id=account, began_at=row.last_ok_at or now(), reason=error.text[:500])

@@ -223,11 +223,12 @@ _FOR_ANYBODY = frozenset({"accept", "accept-encoding", "accept-language", "if-mo
 class GuardedHttp:
     """The HTTP client handed to connectors (``channels.contracts.Http``). One for each process and event loop."""
 
-    def __init__(self) -> None:
-        transport = httpx2.AsyncHTTPTransport(retries=0, limits=httpx2.Limits(max_connections=200, max_keepalive_connections=20))
+    def __init__(self, lines: int = 200) -> None:
+        """``lines``: connections open at once."""
+        transport = httpx2.AsyncHTTPTransport(retries=0, limits=httpx2.Limits(max_connections=lines, max_keepalive_connections=20))
         transport._pool = httpcore2.AsyncConnectionPool(  # type: ignore[assignment]
             ssl_context=ssl.create_default_context(),
-            max_connections=200,
+            max_connections=lines,
             max_keepalive_connections=20,
             keepalive_expiry=15,
             network_backend=_GuardedBackend(),

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from cxm.channels.contracts import ConnectorError, Gone, Polled, RawDelivery, Rejected, Session, TestStep, Unheard
+from cxm.channels.contracts import ConnectorError, Gone, Polled, RawDelivery, Rejected, Session, SourceNews, TestStep, Unheard
 from cxm.channels.kit.answers import header
 from cxm.channels.rss import dates, feeds, fetching, finding, manners
 from cxm.channels.rss.feeds import Entry, Feed
@@ -68,6 +68,7 @@ class Poll:
             unheard=tuple(
                 _unheard(origin, state, session.now) for origin, state in states.items() if origin in looked and _silent(states, state)
             ),
+            sources=_told(session, states, {origin: bool(some) for origin, (some, _) in zip(looked, found, strict=True)}),
         )
 
 
@@ -150,6 +151,18 @@ def _silent(states: Mapping[str, _State], state: _State) -> bool:
 
 def _unheard(origin: str, state: _State, now: datetime) -> Unheard:
     return Unheard(_moment(state.failing) or now, now, f"The feed {origin[:300]} could not be read.")
+
+
+def _told(session: Session, states: Mapping[str, _State], looked: Mapping[str, bool]) -> tuple[SourceNews, ...]:
+    """How those sources were that were looked at; ``looked``: whether each told something new."""
+    found: list[SourceNews] = []
+    for source in session.sources:
+        origin = finding.web_address(str(source.settings.get("url") or ""))
+        if (state := states.get(origin)) is None or origin not in looked:
+            continue
+        mend = "Enter the feed's new address, or remove it." if state.gone else "It is tried again; test its address in a browser."
+        found.append(SourceNews(source.id, looked[origin], state.trouble, mend if state.trouble else "", _moment(state.due)))
+    return tuple(found)
 
 
 def _raise_where_silent(states: Mapping[str, _State], errors: list[ConnectorError]) -> None:
