@@ -246,12 +246,14 @@ class TestStep:
 class Unheard:
     """Something was said from ``began_at`` to ``ended_at`` that we cannot hear, and never will: an encrypted room, a page that is gone.
 
-    It stands in the gap ledger, unfilled. The same ``reason`` again makes the same gap longer.
+    It stands in the gap ledger, unfilled. The same ``reason`` again makes the same gap longer. ``filled``: what was said then was
+    asked for afterwards by other means, and nothing is missing: a stream was cut, and lists were read instead.
     """
 
     began_at: datetime
     ended_at: datetime
     reason: str
+    filled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +273,7 @@ class Polled:
     """What a poll found. ``cursor`` is stored only after the deliveries are durable. ``more``: ask again at once.
 
     ``next_look``: when looking again is worth while (a feed that has been silent for months); None: after ``limits.poll_seconds``.
+    Of a stream, the last batch's counts, should it end by itself; None: at once.
     ``unheard``: what we now know we could not hear. ``sources``: how those sources were that this poll looked at.
     """
 
@@ -320,6 +323,36 @@ class Dialler(Protocol):
     def __call__(self, host: str, port: int, *, tls: bool, timeout: float = 10.0) -> Any: ...
 
 
+class WebSocket(Protocol):
+    """An open WebSocket. It answers and sends pings by itself; a line on which no answer comes is cut."""
+
+    async def receive(self, timeout: float) -> bytes | None:
+        """The bytes of the next message, text or binary; None where none comes within ``timeout`` seconds. Raises :class:`Unavailable`."""
+        ...
+
+    async def send(self, message: str | bytes) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class WebSockets(Protocol):
+    """Opens a WebSocket to a judged address (``wss://``, plain only where an operator allows it); it is not redirected.
+
+    A message of more than ``message_limit`` bytes cuts the line. Raises :class:`Unavailable`.
+    """
+
+    async def __call__(
+        self, url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 15.0, message_limit: int = 1_000_000
+    ) -> WebSocket: ...
+
+
+async def no_web_socket(
+    url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 15.0, message_limit: int = 1_000_000
+) -> WebSocket:
+    """Where nobody opens WebSockets: always :class:`Unavailable`."""
+    raise Unavailable("Nothing here opens a WebSocket.", "Hand the session one.")
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """What the runtime hands a connector for one account: its settings and credentials, and the only ways out.
@@ -333,6 +366,7 @@ class Session:
     dial: Dialler
     now: datetime
     sources: tuple[SourceView, ...] = ()
+    web_socket: WebSockets = no_web_socket
 
 
 class Receive(Protocol):
@@ -350,7 +384,8 @@ class Poll(Protocol):
 
 
 class Stream(Protocol):
-    """Kept open; yields polled batches, each with the cursor that stands after it."""
+    """Kept open; yields polled batches, each with the cursor that stands after it, and an empty one at least every minute as a sign of
+    life. Only batches without ``more`` say that all there was by then is heard: an open gap is filled with the first of them."""
 
     def listen(self, session: Session, cursor: Mapping[str, Any] | None) -> AsyncIterator[Polled]: ...
 

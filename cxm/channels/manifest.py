@@ -51,10 +51,12 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """Where it may connect: fixed names (``*.example.org`` too), and the settings that name hosts or URLs."""
+    """Where it may connect: fixed names (``*.example.org`` too), and the settings that name hosts or URLs; ``sockets``: those of
+    them that are addresses of WebSockets (``wss://``)."""
 
     allowed: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    sockets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,13 @@ class ReplyRules:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamRules:
+    """``needs``: settings without which an account is polled instead."""
+
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SourceKind:
     """A kind of source an account can listen to beside its own inbound: ``[sources.<name>]`` with ``title``, ``description`` and its
     ``settings`` as JSON Schema. ``hosts`` names those settings that are addresses to be called: the guard judges them when given."""
@@ -125,6 +134,7 @@ class Manifest:
     limits: Limits
     data_use: DataUse
     reply: ReplyRules
+    stream: StreamRules = field(default_factory=StreamRules)
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     credentials: Mapping[str, Any] = field(default_factory=dict[str, Any])
     kinds: tuple[str, ...] = ()
@@ -203,7 +213,12 @@ def read(text: str, folder: str) -> Manifest:
 
 def _manifest(top: _Reader, problems: list[str]) -> Manifest:
     auth, hosts = top.table_of("auth", required=True), top.table_of("hosts")
-    limits, use, reply = top.table_of("limits"), top.table_of("data_use", required=True), top.table_of("reply")
+    limits, use, reply, stream = (
+        top.table_of("limits"),
+        top.table_of("data_use", required=True),
+        top.table_of("reply"),
+        top.table_of("stream"),
+    )
     manifest = Manifest(
         name=top.get("name", str, "", required=True),
         title=top.get("title", str, "", required=True),
@@ -218,7 +233,8 @@ def _manifest(top: _Reader, problems: list[str]) -> Manifest:
         settings=top.get("settings", dict, {}),
         credentials=top.get("credentials", dict, {}),
         auth=Auth(auth.choice("kind", AUTHS), auth.get("inbound", str), auth.get("secret_made_here", bool, False)),
-        hosts=Hosts(hosts.strings("allowed"), hosts.strings("settings")),
+        hosts=Hosts(hosts.strings("allowed"), hosts.strings("settings"), hosts.strings("sockets")),
+        stream=StreamRules(stream.strings("needs")),
         limits=Limits(
             text=limits.positive("text"),
             counted=limits.choice("counted", COUNTED, "characters", required=False),
@@ -240,7 +256,7 @@ def _manifest(top: _Reader, problems: list[str]) -> Manifest:
             media=reply.get("media", bool, False),
         ),
     )
-    for reader in (auth, hosts, limits, use, reply, top):
+    for reader in (auth, hosts, limits, use, reply, stream, top):
         reader.close()
     return manifest
 
@@ -278,7 +294,12 @@ def _check(manifest: Manifest, folder: str, problems: list[str]) -> None:
     for title, schema in (("settings", manifest.settings), ("credentials", manifest.credentials)):
         problems.extend(f"{title}: {problem}" for problem in schemas.problems_of_schema(schema))
     properties = cast("Mapping[str, Any]", manifest.settings.get("properties", {}))
-    named = [*manifest.hosts.settings, *manifest.reply.needs]
+    named = [*manifest.hosts.settings, *manifest.reply.needs, *manifest.stream.needs]
+    if manifest.stream.needs and not {"poll", "stream"} <= set(manifest.capabilities):
+        problems.append("stream.needs is for a channel that both polls and streams.")
+    problems.extend(
+        f"hosts.sockets: “{name}” is not in hosts.settings." for name in manifest.hosts.sockets if name not in manifest.hosts.settings
+    )
     named += [rule for rule in (manifest.reply.idempotent, manifest.reply.reads_back) if isinstance(rule, str)]
     problems.extend(f"“{name}” is named as a setting but is not in settings.properties." for name in named if name not in properties)
 

@@ -57,6 +57,10 @@ class Channel:
         """Whether an account with ``settings`` can carry out an intent of ``kind`` (reply, post, edit, delete, hide)."""
         return self.can(CAPABILITY_OF[kind]) and all(bool(settings.get(name)) for name in self.manifest.reply.needs)
 
+    def streams(self, settings: Mapping[str, Any]) -> bool:
+        """Whether an account with ``settings`` is listened to by a stream, and not polled."""
+        return self.can("stream") and all(bool(settings.get(name)) for name in self.manifest.stream.needs)
+
     def idempotent(self, settings: Mapping[str, Any]) -> bool:
         """Whether the same intent sent twice surely has one effect on this account."""
         rule = self.manifest.reply.idempotent

@@ -178,7 +178,7 @@ class Runtime:
                 await asyncio.gather(former, return_exceptions=True)
             session = await _db(lambda: session_of(row, http))
             channel = registry.channel(row.channel)
-            if channel.can("stream"):
+            if channel.streams(row.settings):
                 await self._drink(row, channel.stream().listen(session, row.cursor))
             else:
                 await self._poll(row, channel.poll(), session)
@@ -207,6 +207,7 @@ class Runtime:
         await _db(lambda: note_well(row.id, next_look(wished, pause), row.next_look_at, seen))
 
     async def _drink(self, row: Account, stream: Any) -> None:
+        wished: datetime | None = None
         try:
             while True:
                 try:
@@ -214,11 +215,13 @@ class Runtime:
                 except TimeoutError:
                     raise ConnectorError("The stream fell silent.", "It is opened again.") from None
                 await _db(lambda found=found: keep(row.id, found, "stream"))
-                await _db(lambda: note_well(row.id, None))
+                wished = found.next_look
+                if not found.more:  # else what was missed is still being fetched
+                    await _db(lambda: note_well(row.id, None))
                 if not await _db(lambda: still_active(row.id)):
                     break
         except StopAsyncIteration:
-            await _db(lambda: note_well(row.id, now()))
+            await _db(lambda: note_well(row.id, wished or now()))
         finally:
             await stream.aclose()
 
@@ -247,7 +250,7 @@ def session_of(row: Account, http: egress.GuardedHttp | limits.Watching, heard: 
     """What a connector is handed for one account. ``heard``: its sources, where they were read before; else they are read here."""
     return Session(
         account=accounts.view(row), credentials=accounts.credentials_of(row), http=http, dial=egress.dial, now=now(),
-        sources=sources.views(row) if heard is None else heard,
+        sources=sources.views(row) if heard is None else heard, web_socket=egress.web_socket,
     )  # fmt: skip
 
 
@@ -288,11 +291,19 @@ def keep(account: UUID, found: Polled, kind: str) -> None:
 
 
 def _note_unheard(row: Account, told: Unheard) -> None:
-    """A gap that nothing will fill: one row for each reason, from the first to the last that was missed."""
-    gaps = Gap.objects.for_organization(row.organization_id)
-    known = gaps.filter(account_id=row.id, reason=told.reason[:500], ended_at__isnull=False, filled_at=None).order_by("-began_at").first()
+    """A gap that nothing will fill: one row for each reason, from the first to the last that was missed. One that was filled by other
+    means: one row for each time, for as long as it lasts."""
+    same = Gap.objects.for_organization(row.organization_id).filter(account_id=row.id, reason=told.reason[:500], ended_at__isnull=False)
+    same = same.filter(filled_at__isnull=False, ended_at__gte=told.began_at) if told.filled else same.filter(filled_at=None)
+    known = same.order_by("-began_at").first()
     if known is None:
-        Gap.objects.add(row.organization_id, account_id=row.id, began_at=told.began_at, ended_at=told.ended_at, reason=told.reason[:500])
+        Gap.objects.add(
+            row.organization_id, account_id=row.id, began_at=told.began_at, ended_at=told.ended_at, reason=told.reason[:500],
+            filled_at=told.ended_at if told.filled else None,
+        )  # fmt: skip
+    elif told.filled:
+        known.ended_at = known.filled_at = max(known.ended_at or told.ended_at, told.ended_at)
+        known.save(update_fields=["ended_at", "filled_at"])
     elif told.ended_at > known.ended_at or told.began_at < known.began_at:
         known.began_at, known.ended_at = min(known.began_at, told.began_at), max(known.ended_at, told.ended_at)
         known.save(update_fields=["began_at", "ended_at"])

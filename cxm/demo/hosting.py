@@ -55,7 +55,9 @@ async def serve(server: Server) -> None:
 def server_of(application: Any) -> Server:
     """A server for an ASGI application."""
     return Server(
-        uvicorn.Config(application, log_config=None, access_log=False, lifespan="off", server_header=False, timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            application, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False, timeout_graceful_shutdown=1
+        )
     )
 
 

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 import httpcore2
 import httpx2
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from cxm.kernel.errors import FieldError, Invalid
 from cxm.kernel.network import Unavailable
@@ -138,16 +140,20 @@ def dial(host: str, port: int, *, tls: bool, timeout: float = 10.0) -> socket.so
     raise Unavailable(f"“{host}:{port}” does not answer.", "Check host, port and firewall.") from last
 
 
-def check_url(url: str, *, path: str = "url") -> str:
-    """A URL a stranger typed, judged for a form or a request body; raises Invalid that names the field ``path``."""
+def check_url(url: str, *, path: str = "url", web_socket: bool = False) -> str:
+    """A URL a stranger typed, judged for a form or a request body; raises Invalid that names the field ``path``.
+
+    ``web_socket``: it is the address of a WebSocket (wss, or ws where plain http may be).
+    """
     try:
         parts = urlsplit(url.strip())
         host, port = parts.hostname or "", parts.port
-        _check_form(parts.scheme, host, port, userinfo="@" in parts.netloc)
+        scheme = _plain_scheme(parts.scheme) if web_socket else parts.scheme
+        _check_form(scheme, host, port, userinfo="@" in parts.netloc)
         if any(ord(sign) <= 32 for sign in url.strip()):
             raise ValueError("It contains spaces or control characters.")
         try:
-            resolve(host, port or (443 if parts.scheme == "https" else 80))
+            resolve(host, port or (443 if scheme == "https" else 80))
         except Forbidden as error:
             raise ValueError(f"{error.text} {error.mend}") from error
         except Unavailable:
@@ -155,6 +161,13 @@ def check_url(url: str, *, path: str = "url") -> str:
     except ValueError as error:
         raise Invalid("url_refused", f"The address was refused: {error}", errors=(FieldError(path, str(error)),)) from error
     return url.strip()
+
+
+def _plain_scheme(scheme: str) -> str:
+    """What the address of a WebSocket begins as, in terms of http. Raises ValueError for any other scheme."""
+    if scheme not in ("wss", "ws"):
+        raise ValueError("The address of a stream begins with wss://.")
+    return "https" if scheme == "wss" else "http"
 
 
 def check_host(host: str, port: object, *, path: str = "host") -> None:
@@ -178,13 +191,22 @@ def _check_form(scheme: str, host: str, port: int | None, *, userinfo: bool) -> 
     if scheme not in ("https", "http"):
         raise ValueError(f"“{scheme or 'no'}” scheme; only https is used.")
     if scheme == "http" and pair not in allowed_pairs():
-        raise ValueError("Plain http is not used; write https.")
+        raise ValueError("Plain http is not used; write https (wss for a stream).")
     if "%" in host:
         raise ValueError("An address with a zone leads into the local network.")
     if userinfo:
         raise ValueError("A user name or password in the address is not used.")
     if scheme == "https" and pair[1] not in WEB_PORTS and pair not in allowed_pairs():
         raise ValueError(f"Port {pair[1]} is not used; 443 and 8443 are. An operator may allow it with CXM_EGRESS_ALLOW={host}:{pair[1]}.")
+
+
+async def _judged(host: str, port: int) -> list[str]:
+    """As :func:`resolve`, without blocking."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(_plain_host(host), port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise _unknown(host) from error
+    return _judge(host, port, found)
 
 
 class _GuardedBackend(httpcore2.AsyncNetworkBackend):
@@ -196,13 +218,14 @@ class _GuardedBackend(httpcore2.AsyncNetworkBackend):
     async def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, local_address: str | None = None, socket_options: Any = None
     ) -> Any:
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(_plain_host(host), port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpcore2.ConnectError(str(_unknown(host))) from error
+            judged = await _judged(host, port)
+        except Forbidden:
+            raise
+        except Unavailable as error:
+            raise httpcore2.ConnectError(str(error)) from error
         last: Exception | None = None
-        for address in _judge(host, port, found)[:4]:
+        for address in judged[:4]:
             try:
                 return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
@@ -313,3 +336,93 @@ def _check_request(url: str) -> None:
         _check_form(parts.scheme, parts.hostname or "", parts.port, userinfo="@" in parts.netloc)
     except ValueError as error:
         raise Forbidden(f"The address was refused: {error}") from error
+
+
+class GuardedWebSocket:
+    """An open WebSocket as connectors get it (``channels.contracts.WebSocket``). It pings by itself and is cut where no answer comes."""
+
+    def __init__(self, inner: ClientConnection, host: str) -> None:
+        self._inner = inner
+        self._host = host
+
+    async def receive(self, timeout: float) -> bytes | None:
+        """The bytes of the next message, None where none comes in time. Raises Unavailable once the line is cut."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._inner.recv(decode=False)
+        except TimeoutError:
+            return None
+        except ConnectionClosed as error:
+            raise self._cut(error) from error
+
+    async def send(self, message: str | bytes) -> None:
+        """Send one message, text or binary. Raises Unavailable once the line is cut."""
+        try:
+            async with asyncio.timeout(TOTAL_TIME):
+                await self._inner.send(message)
+        except (ConnectionClosed, TimeoutError) as error:
+            raise self._cut(error) from error
+
+    async def close(self) -> None:
+        """Say goodbye, without waiting long for an answer."""
+        await self._inner.close()
+
+    def _cut(self, error: Exception) -> Unavailable:
+        text = f"The line to “{self._host}” was cut"
+        given = error.rcvd if isinstance(error, ConnectionClosed) else None
+        return Unavailable(f"{text}: {given}." if given else f"{text}.", "It is opened again.", effect_possible=True)
+
+
+async def web_socket(
+    url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 15.0, message_limit: int = 1_000_000
+) -> GuardedWebSocket:
+    """A WebSocket to a judged address, TLS verified against the name; not redirected. A message of more than ``message_limit`` bytes,
+    unpacked, cuts the line.
+
+    Raises :class:`Forbidden`, or Unavailable where nothing answers as a WebSocket within ``timeout`` seconds.
+    """
+    parts = urlsplit(url)
+    try:
+        host, scheme = parts.hostname or "", _plain_scheme(parts.scheme)
+        _check_form(scheme, host, parts.port, userinfo="@" in parts.netloc)
+    except ValueError as error:
+        raise Forbidden(f"The address was refused: {error}") from error
+    port = parts.port or (443 if scheme == "https" else 80)
+    try:
+        async with asyncio.timeout(timeout):
+            line = await _line(await _judged(host, port), port, host)
+            try:
+                inner = await connect(
+                    url, sock=line, ssl=ssl.create_default_context() if scheme == "https" else None,
+                    server_hostname=_plain_host(host) if scheme == "https" else None, proxy=None, additional_headers=dict(headers or {}),
+                    user_agent_header=None, open_timeout=None, close_timeout=2, max_size=message_limit,
+                )  # fmt: skip
+            except BaseException:
+                line.close()
+                raise
+    except InvalidStatus as error:
+        text = f"“{host}” answers {error.response.status_code} where a WebSocket should open."
+        raise Unavailable(text, "Check the address; redirects are not followed.") from error
+    except (OSError, EOFError, TimeoutError, ValueError, WebSocketException) as error:
+        text = f"“{host}” opens no WebSocket: {getattr(error, 'reason', None) or error or 'no answer in time'}."
+        raise Unavailable(text, "Check the address, or wait until its server is back.") from error
+    return GuardedWebSocket(inner, host)
+
+
+async def _line(addresses: list[str], port: int, host: str) -> socket.socket:
+    """A connection to the first of the judged addresses that takes one."""
+    last: OSError | None = None
+    for address in addresses[:4]:
+        line = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        line.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(line, (address, port))
+        except OSError as error:
+            line.close()
+            last = error
+        except BaseException:
+            line.close()
+            raise
+        else:
+            return line
+    raise last or OSError(f"“{host}” has no address")

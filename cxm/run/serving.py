@@ -249,7 +249,7 @@ def _server() -> Any:
 
     config = uvicorn.Config(
         "cxm.run.asgi:application", log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3, timeout_keep_alive=30,
-        proxy_headers=False, lifespan="off", backlog=2048,
+        proxy_headers=False, lifespan="off", backlog=2048, ws="none",
     )  # fmt: skip
     return Server(config)
 
