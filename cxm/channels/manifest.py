@@ -119,9 +119,20 @@ class SourceKind:
 
 
 @dataclass(frozen=True, slots=True)
+class Errand:
+    """One thing the operator must arrange on the platform before an account can be connected: ``title`` in a few words, ``text`` with the
+    exact names of the platform's settings, ``link`` to where it is done."""
+
+    title: str
+    text: str
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The whole manifest. ``settings`` and ``credentials`` are JSON Schemas; ``ids_unique_within`` is channel or account;
-    ``sources`` are the kinds of sources an account can have, none where it listens by itself alone."""
+    ``sources`` are the kinds of sources an account can have, none where it listens by itself alone; ``arrange``: what the operator must
+    do first, in order."""
 
     name: str
     title: str
@@ -141,6 +152,7 @@ class Manifest:
     sources: tuple[SourceKind, ...] = ()
     run_live: bool = False
     description: str = ""
+    arrange: tuple[Errand, ...] = ()
 
     @property
     def replies(self) -> bool:
@@ -229,6 +241,7 @@ def _manifest(top: _Reader, problems: list[str]) -> Manifest:
         ids_unique_within=top.choice("ids_unique_within", ("channel", "account")),
         kinds=top.strings("kinds"),
         sources=_sources(top.table_of("sources")),
+        arrange=_errands(top, problems),
         run_live=top.get("run_live", bool, False),
         settings=top.get("settings", dict, {}),
         credentials=top.get("credentials", dict, {}),
@@ -275,6 +288,23 @@ def _sources(tables: _Reader) -> tuple[SourceKind, ...]:
             )
         )
         table.close()
+    return tuple(found)
+
+
+def _errands(top: _Reader, problems: list[str]) -> tuple[Errand, ...]:
+    found: list[Errand] = []
+    for number, table in enumerate(cast("list[object]", top.get("arrange", list, []))):
+        if not isinstance(table, dict):
+            problems.append("arrange must be a list of tables: [[arrange]].")
+            continue
+        reader = _Reader(cast("dict[str, Any]", table), problems, f"arrange.{number}.")
+        errand = Errand(
+            reader.get("title", str, "", required=True), reader.get("text", str, "", required=True), reader.get("link", str, "")
+        )
+        if errand.link and not errand.link.startswith("https://"):
+            problems.append(f"arrange.{number}.link must begin with https://.")
+        reader.close()
+        found.append(errand)
     return tuple(found)
 
 

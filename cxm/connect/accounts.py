@@ -16,7 +16,7 @@ from cxm.channels.contracts import AccountView
 from cxm.connect import limits
 from cxm.connect.contracts import Account as AccountContract
 from cxm.connect.events import AccountChanged
-from cxm.connect.models import Account, Source
+from cxm.connect.models import Account, Gap, Source
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
@@ -37,12 +37,12 @@ def connect(
 
     Raises Invalid naming each wrong field, Conflict where the channel has an account of that name.
     """
-    known = _channel(channel)
+    known = channel_of(channel)
     unit = _unit(actor, unit)
-    _may(actor, unit)
+    may_write(actor, unit)
     name = _name(name)
-    settings = _checked_settings(known, settings or {})
-    given = _checked_credentials(known, credentials or {})
+    settings = checked_settings(known, settings or {})
+    given = checked_credentials(known, credentials or {})
     made = _own_secret(known, given)
     row = Account(
         organization_id=actor.organization,
@@ -78,17 +78,17 @@ def change(
     """Change what is given, leave the rest; ``credentials`` given replace those of the same key."""
     with transaction.atomic():
         row = find(actor.organization, account, lock=True)
-        _may(actor, row.unit_id)
+        may_write(actor, row.unit_id)
         known = registry.channel(row.channel)
         if name is not None:
             row.name = _name(name)
         if settings is not None:
-            row.settings = _checked_settings(known, {**row.settings, **settings})
+            row.settings = checked_settings(known, {**row.settings, **settings})
         if credentials is not None:
-            row.sealed_credentials = secrets.seal(json.dumps(_checked_credentials(known, {**credentials_of(row), **credentials})))
+            row.sealed_credentials = secrets.seal(json.dumps(checked_credentials(known, {**credentials_of(row), **credentials})))
         if unit is not None:
             row.unit_id = _unit(actor, unit)
-            _may(actor, row.unit_id)
+            may_write(actor, row.unit_id)
         if state is not None:
             if state not in ("active", "paused"):
                 raise Invalid(
@@ -97,6 +97,7 @@ def change(
                     "Use active or paused.",
                     errors=(FieldError("state", "active or paused"),),
                 )
+            _note_pause(row, state)
             row.state = state
         row.failures, row.next_look_at, row.health, row.mend = 0, now(), "", ""
         try:
@@ -126,14 +127,35 @@ def change(
     return as_contract(row)
 
 
-def remove(actor: Actor, account: UUID) -> None:
-    """Disconnect: nothing comes in or goes out any more, credentials and sources are forgotten; its mentions stay."""
+def _note_pause(row: Account, state: str) -> None:
+    """A pause is a gap that says so. One that fetches what it missed fills it with its next good look; to others it is lost."""
+    gaps = Gap.objects.for_organization(row.organization_id).filter(account_id=row.id, ended_at=None)
+    if state == "paused" and row.state != "paused" and not gaps.exists():
+        Gap.objects.add(row.organization_id, account_id=row.id, began_at=now(), reason="Paused by a member.")
+    known = registry.channel(row.channel)
+    if state == "active" and row.state == "paused" and not (known.can("poll") or known.can("stream")):
+        gaps.update(ended_at=now())
+
+
+def remove(actor: Actor, account: UUID, *, mentions: str = "keep") -> None:
+    """Disconnect: nothing comes in or goes out any more, credentials and sources are forgotten.
+
+    ``mentions``: what happens to what was heard; ``keep`` is all there is so far. Conversations stay, and say why nobody can answer.
+    """
+    if mentions != "keep":
+        raise Invalid(
+            "mentions_kept",
+            "Mentions of an account cannot be deleted together yet.",
+            "Remove it with mentions=keep; a profile's own can be erased under People.",
+            errors=(FieldError("mentions", "keep"),),
+        )
     with transaction.atomic():
         row = find(actor.organization, account, lock=True)
-        _may(actor, row.unit_id)
+        may_write(actor, row.unit_id)
         row.removed_at, row.sealed_credentials, row.state = now(), "", "paused"
         row.save()
         Source.objects.for_organization(row.organization_id).filter(account_id=row.id).delete()
+        Gap.objects.for_organization(row.organization_id).filter(account_id=row.id, ended_at=None).update(ended_at=row.removed_at)
         _changed(row, "removed")
         govern.record(actor, "account.remove", f"account:{row.id}")
 
@@ -166,7 +188,8 @@ def as_contract(row: Account) -> AccountContract:
     )  # fmt: skip
 
 
-def _channel(name: str) -> registry.Channel:
+def channel_of(name: str) -> registry.Channel:
+    """The channel called so; Invalid, naming those there are, where there is none."""
     try:
         return registry.channel(name)
     except NotFound as error:
@@ -194,7 +217,8 @@ def _unit(actor: Actor, unit: UUID | None) -> UUID:
     return unit
 
 
-def _may(actor: Actor, unit: UUID) -> None:
+def may_write(actor: Actor, unit: UUID) -> None:
+    """Raises NotAllowed for who may not change accounts of that unit."""
     if not actor.may("accounts:write", unit):
         raise NotAllowed("not_allowed", "You may not change accounts of this unit.", "Ask a manager of it.")
 
@@ -215,11 +239,16 @@ def _own_secret(known: registry.Channel, credentials: dict[str, str]) -> str | N
     """A fresh secret for channels whose deliveries we ourselves give the secret for."""
     if not known.manifest.auth.secret_made_here or credentials.get("secret"):
         return None
-    credentials["secret"] = "whsec_" + b64encode(random.token_bytes(32)).decode()
+    credentials["secret"] = fresh_secret()
     return credentials["secret"]
 
 
-def _checked_settings(known: registry.Channel, values: Mapping[str, Any]) -> dict[str, Any]:
+def fresh_secret() -> str:
+    """A secret of ours in the form of the Standard Webhooks scheme."""
+    return "whsec_" + b64encode(random.token_bytes(32)).decode()
+
+
+def checked_settings(known: registry.Channel, values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings by the channel's schema; addresses we will call are judged by the guard now, and at each call again."""
     result, faults = known.check_settings(values)
     _refuse(faults)
@@ -235,7 +264,8 @@ def _checked_settings(known: registry.Channel, values: Mapping[str, Any]) -> dic
     return result
 
 
-def _checked_credentials(known: registry.Channel, values: Mapping[str, Any]) -> dict[str, str]:
+def checked_credentials(known: registry.Channel, values: Mapping[str, Any]) -> dict[str, str]:
+    """Credentials by the channel's schema; Invalid names each that is wrong."""
     result, faults = known.check_credentials(values)
     _refuse(faults)
     return result

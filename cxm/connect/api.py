@@ -9,26 +9,33 @@ from uuid import UUID
 from django.db import transaction
 
 from cxm.channels import registry
-from cxm.channels.contracts import Outgoing, RawDelivery, Sent, Session, TestStep
+from cxm.channels.contracts import Outgoing, RawDelivery, Sent, Session
 from cxm.connect import accounts as _accounts
 from cxm.connect import mailbox as _mailbox
 from cxm.connect.accounts import change, connect, remove
 from cxm.connect.contracts import SendRules
+from cxm.connect.health import of as health_of
+from cxm.connect.health import silent as silence_of
 from cxm.connect.imports import import_lines, json_lines_of_csv
+from cxm.connect.keeping import sign_in_anew, test_account, try_out
+from cxm.connect.lists import give as give_list
+from cxm.connect.lists import take as take_list
 from cxm.connect.mailbox import register_acceptor, take_in_all
 from cxm.connect.models import Account
 from cxm.connect.runtime import runtime, session_of
 from cxm.connect.selectors import account, accounts, gaps, mailbox_sum
 from cxm.connect.sources import add as add_source
+from cxm.connect.sources import add_many as add_sources
 from cxm.connect.sources import change as change_source
 from cxm.connect.sources import remove as remove_source
 from cxm.connect.sources import source_page, views
+from cxm.connect.sources import sums as source_sums
 from cxm.connect.strips import gap_strip
 from cxm.platform import egress
 
 __all__ = [
-    "account", "accounts", "add_source", "change", "change_source", "connect", "deliver", "gap_strip", "gaps", "import_lines", "json_lines_of_csv", "mailbox_sum", "read_back", "register_acceptor", "remove", "remove_source", "rules", "runtime", "send", "source_page",
-    "take_in_all", "test_account",
+    "account", "accounts", "add_source", "add_sources", "change", "change_source", "connect", "deliver", "gap_strip", "gaps", "give_list", "health_of", "import_lines", "json_lines_of_csv", "mailbox_sum", "read_back", "register_acceptor", "remove", "remove_source", "rules", "runtime", "send", "sign_in_anew", "silence_of", "source_page", "source_sums",
+    "take_in_all", "take_list", "test_account", "try_out",
 ]  # fmt: skip
 
 
@@ -70,22 +77,6 @@ def rules(organization: UUID, account_id: UUID) -> SendRules:
         reads_back=channel.reads_back(row.settings), idempotent=channel.idempotent(row.settings), text_limit=manifest.limits.text, counted=manifest.limits.counted,
         window_hours=manifest.limits.window_hours, media=manifest.reply.media, media_count=manifest.limits.media, media_bytes=manifest.limits.media_bytes,
     )  # fmt: skip
-
-
-def test_account(organization: UUID, account_id: UUID) -> list[TestStep]:
-    """Press the test button: each step of the connection, in order, in plain words."""
-    row = _accounts.find(organization, account_id)
-    channel = registry.channel(row.channel)
-    if not channel.can("test"):
-        return [
-            TestStep(
-                "Wait for a delivery",
-                row.last_heard_at is not None,
-                "Something was heard." if row.last_heard_at else "Nothing was heard yet.",
-            )
-        ]
-    session = _session(row)
-    return runtime.call(lambda http: channel.tester().test(session(http)), 60)
 
 
 def _session(row: Account) -> Callable[[egress.GuardedHttp], Session]:

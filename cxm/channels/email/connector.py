@@ -20,6 +20,7 @@ from cxm.channels.contracts import (
     Rejected,
     Sent,
     Session,
+    SourceNews,
     TestStep,
     Unheard,
 )
@@ -160,6 +161,7 @@ def _round(box: Mailbox, session: Session, cursor: Mapping[str, Any] | None) -> 
         return found
     places = _places(known, further)
     unheard: list[Unheard] = []
+    told: dict[str, tuple[bool, str, str]] = {}
     news = found
     for folder, days in further.items():
         if news.deliveries or news.more:
@@ -169,11 +171,16 @@ def _round(box: Mailbox, session: Session, cursor: Mapping[str, Any] | None) -> 
         except Rejected as error:
             places[folder].setdefault("since", session.now.isoformat())
             unheard.append(Unheard(datetime.fromisoformat(str(places[folder]["since"])), session.now, error.text))
+            told[folder] = (False, error.text, error.mend)
         else:
             places[folder] = {**news.cursor, "since": session.now.isoformat()}
+            told[folder] = (bool(news.deliveries), "", "")
     if not (news.deliveries or news.more):
         news = found = _batch(box, session, _folder(session), known)  # its own is open again, and what came meanwhile is heard
-    return Polled(news.deliveries, {**found.cursor, "sources": places}, bool(news.deliveries) or news.more, unheard=tuple(unheard))
+    return Polled(
+        news.deliveries, {**found.cursor, "sources": places}, bool(news.deliveries) or news.more, unheard=tuple(unheard),
+        sources=tuple(SourceNews(one.id, *told[folder]) for one in session.sources if (folder := str(one.settings.get("folder"))) in told),
+    )  # fmt: skip
 
 
 def _places(known: Mapping[str, Any], further: Iterable[str]) -> dict[str, dict[str, Any]]:
