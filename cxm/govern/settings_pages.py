@@ -46,6 +46,7 @@ def tabs(actor: Actor, active: str) -> list[dict[str, Any]]:
         ("organization", _("Organization"), "organization:read"),
         ("units", _("Units"), "organization:read"),
         ("members", _("Members"), "members:read"),
+        ("hours", _("Hours"), "desk:write"),
         ("tokens", _("API tokens"), "tokens:write"),
         ("webhooks", _("Webhooks"), "webhooks:write"),
         ("sessions", _("Sign-ins"), None),

@@ -11,11 +11,15 @@ from cxm.love.services.cases import resolve as resolve_case
 from cxm.love.services.cases import unlink as unlink_case
 from cxm.love.services.drafts import save as save_draft
 from cxm.love.services.handling import assign, close, look, note, reopen, snooze, tag
+from cxm.love.services.hours import all_hours, hours
+from cxm.love.services.hours import remove as remove_hours
+from cxm.love.services.hours import save as save_hours
 from cxm.love.services.presence import gone, here
 from cxm.love.services.presence import others as onlookers
 
 __all__ = [
     "PersonTimeline",
+    "all_hours",
     "answered_meanwhile",
     "assign",
     "case",
@@ -29,6 +33,7 @@ __all__ = [
     "create_case",
     "gone",
     "here",
+    "hours",
     "link_case",
     "look",
     "neighbours",
@@ -36,10 +41,12 @@ __all__ = [
     "note",
     "notifications",
     "onlookers",
+    "remove_hours",
     "reopen",
     "reply",
     "resolve_case",
     "save_draft",
+    "save_hours",
     "snooze",
     "tag",
     "take_back",

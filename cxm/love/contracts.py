@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -231,3 +231,23 @@ class NotificationView:
     by: str
     at: datetime
     read_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class HoursView:
+    """The opening hours a unit keeps, and how soon it answers within them.
+
+    ``set_on``: the unit they are set on, itself or one above; None where nobody set any. ``days``: seven, Monday first, each with spans
+    in minutes of the day. Times of answers and ``resolution`` are minutes of open time.
+    """
+
+    unit: UUID
+    set_on: UUID | None
+    zone: str
+    days: tuple[tuple[tuple[int, int], ...], ...]
+    holidays: tuple[tuple[date, str], ...]
+    first_private: int
+    first_public: int
+    next_private: int
+    next_public: int
+    resolution: int

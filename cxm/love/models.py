@@ -198,3 +198,20 @@ class Notification(OrganizationModel):
 
     class Meta(OrganizationModel.Meta):
         indexes = [models.Index(fields=["organization_id", "member", "-at", "-id"], name="love_notification_newest")]
+
+
+class Hours(OrganizationModel):
+    """When a unit is open and how soon it answers; units below it without their own keep these. Times of answers are open minutes."""
+
+    unit_id = models.UUIDField()
+    zone = models.CharField(max_length=64)
+    days = models.JSONField()  # seven, Monday first: [[opens, shuts], ...] in minutes of the day
+    holidays = models.JSONField(default=list)  # {date, name}, in order
+    first_private = models.IntegerField()
+    first_public = models.IntegerField()
+    next_private = models.IntegerField()
+    next_public = models.IntegerField()
+    resolution = models.IntegerField()
+
+    class Meta(OrganizationModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization_id", "unit_id"], name="love_hours_once")]

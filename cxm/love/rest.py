@@ -14,11 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from cxm.govern import api as govern
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
+from cxm.love import rest_hours
 from cxm.love.contracts import InboxFilter
 from cxm.love.selectors import shapes
 
 router = govern.router(tags=["conversations"])
-ROUTES = [("", router)]
+ROUTES = [("", router), ("", rest_hours.router)]
 
 
 class ConversationOut(BaseModel):

@@ -3,11 +3,12 @@
 from django.urls import path
 
 from cxm.love import page_actions as actions
+from cxm.love import page_hours, pages
 from cxm.love import page_verdicts as verdicts
 from cxm.love import page_writing as writing
-from cxm.love import pages
 
 urlpatterns = [
+    path("settings/hours", page_hours.hours_page, name="settings_hours"),
     path("inbox", pages.inbox_page, name="inbox"),
     path("inbox/list", pages.list_fragment, name="inbox_list"),
     path("inbox/bulk", actions.bulk, name="inbox_bulk"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -10,9 +11,9 @@ from django.db import transaction
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
 from cxm.kernel.errors import Conflict, FieldError, Invalid, NotFound
-from cxm.love.clocks import promise
+from cxm.love.clocks import Terms
 from cxm.love.events import CaseChanged
-from cxm.love.models import CaseRecord
+from cxm.love.models import CaseRecord, Conversation
 from cxm.love.services import rows
 from cxm.platform import events, realtime
 
@@ -36,13 +37,20 @@ def create(actor: Actor, title: str, conversations: Sequence[UUID]) -> UUID:
             actor.organization,
             title=name,
             opened_at=moment,
-            resolution_due=promise(actor.organization).resolution_due(moment),
+            resolution_due=_settled_by(actor, conversations, moment),
             opened_by=actor.name,
         )
         for key in sorted(set(conversations)):
             _put(actor, case, key)
         _tell(case, "opened")
     return case.id
+
+
+def _settled_by(actor: Actor, conversations: Sequence[UUID], moment: datetime) -> datetime | None:
+    """By the hours of the unit that promises it soonest."""
+    units = set(Conversation.objects.for_organization(actor.organization).filter(id__in=conversations).values_list("unit_id", flat=True))
+    terms = Terms(actor.organization)
+    return min((terms.of(unit).resolution_due(moment) for unit in units), default=None)
 
 
 def link(actor: Actor, case: UUID, conversation: UUID) -> None:

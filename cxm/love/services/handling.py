@@ -160,10 +160,10 @@ def _as_before(actor: Actor, row: Conversation) -> None:
         if not back:
             row.answer_due = None
         return
-    terms = promise(actor.organization)
+    terms = promise(actor.organization, row.unit_id)
     row.resolution_due = terms.resolution_due(now())
     if back:
-        row.answer_due = terms.answer_due(row.kind, now())
+        row.answer_due = terms.answer_due(row.kind, now(), first=row.first_answered_at is None)
 
 
 def _written(moment: datetime | None) -> str | None:

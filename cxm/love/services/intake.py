@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from django.db import transaction
 
 from cxm.kernel.clock import now, parse_instant
 from cxm.kernel.ids import mention_id, parse_id
-from cxm.love.clocks import FAR_FUTURE, promise
+from cxm.love.clocks import FAR_FUTURE, USUAL, Terms
 from cxm.love.keys import conversation_id, conversation_key, thread_key
 from cxm.love.models import Answer, Conversation, Entry, EventLine
 from cxm.love.services import bulk, rows, threads
@@ -103,6 +103,10 @@ class _Batch:
     entries: list[Entry] = field(default_factory=list[Entry])
     lines: list[EventLine] = field(default_factory=list[EventLine])
     opened: list[tuple[Conversation, bool]] = field(default_factory=list["tuple[Conversation, bool]"])
+    terms: Terms = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.terms = Terms(self.organization)
 
     def line(self, row: Conversation, what: str, **detail: Any) -> None:
         """A quiet line."""
@@ -192,8 +196,7 @@ def _is_over(row: Conversation, group: Sequence[_Spoken]) -> bool:
     """Closed too long ago for a new word to continue it."""
     if row.state != "closed" or not any(entry.waits for entry in group):
         return False
-    limit: timedelta = promise(row.organization_id).reopen_within
-    return row.closed_at is not None and now() - row.closed_at > limit
+    return row.closed_at is not None and now() - row.closed_at > USUAL.reopen_within
 
 
 def _new(batch: _Batch, key: UUID, group: Sequence[_Spoken], number: int) -> Conversation:
@@ -205,7 +208,8 @@ def _new(batch: _Batch, key: UUID, group: Sequence[_Spoken], number: int) -> Con
     clocks = [entry for entry in group if entry.waits and not entry.imported]
     opened_at = min(entry.heard_at for entry in clocks) if clocks else first.published_at if first.imported else first.heard_at
     kind = "private" if first.private else "public"
-    terms = promise(batch.organization)
+    unit = UUID(data["unit"])
+    terms = batch.terms.of(unit) if clocks else USUAL
     due = terms.answer_due(kind, opened_at) if clocks else None
     return Conversation(
         id=conversation_id(key, number),
@@ -214,7 +218,7 @@ def _new(batch: _Batch, key: UUID, group: Sequence[_Spoken], number: int) -> Con
         channel=data["channel"],
         account_id=first.account,
         account=data.get("account") or "",
-        unit_id=UUID(data["unit"]),
+        unit_id=unit,
         author_id=str(author.get("native_id") or ""),
         author=author,
         profile_id=batch.profiles.get(profile, profile) if profile else None,
@@ -261,11 +265,12 @@ def _our_turn(batch: _Batch, row: Conversation, waits: Sequence[_Spoken]) -> Non
         batch.line(row, "woken", reason="they wrote again")
     row.state, row.snoozed_until = "open", None
     if live and row.answer_due is None:
-        row.answer_due = promise(row.organization_id).answer_due(row.kind, min(live))
-        if row.first_answered_at is None and row.first_answer_due is None:
+        first = row.first_answered_at is None
+        row.answer_due = batch.terms.of(row.unit_id).answer_due(row.kind, min(live), first=first)
+        if first and row.first_answer_due is None:
             row.first_answer_due = row.answer_due
     if live and row.resolution_due is None:
-        row.resolution_due = promise(row.organization_id).resolution_due(min(live))
+        row.resolution_due = batch.terms.of(row.unit_id).resolution_due(min(live))
 
 
 def _newest(row: Conversation, spoken: _Spoken, entry: Entry, last: tuple[datetime, int, UUID] | None, *, theirs: bool) -> None:
