@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -23,7 +23,7 @@ from cxm.kernel.clock import now
 from cxm.kernel.errors import Conflict, Invalid
 from cxm.listen import api as listen
 from cxm.love import api as love
-from cxm.love.contracts import InboxFilter
+from cxm.love.contracts import ConversationView, InboxFilter
 from cxm.people import api as people
 from cxm.platform import egress, jobs
 from cxm.platform.config import settings
@@ -54,23 +54,14 @@ def test_the_company_is_made_once_and_found_again(own_directory: Path) -> None:
     assert (own_directory / "demo.json").stat().st_mode & 0o777 == 0o600
     assert password not in (own_directory / "demo.json").read_text()
     organization, ines = _ines()
-    assert 150 <= listen.search(ines, "", limit=1).count <= 250
+    assert listen.search(ines, "", limit=1).count >= len(telling.past()) >= 400
     assert _languages(ines) >= LANGUAGES
     inbox = love.conversations(ines, InboxFilter(), None, 500).items
     assert {view.state for view in inbox} == {"open", "waiting", "snoozed", "closed"}
     counts = love.counts(ines)
     assert 3 <= counts.late <= counts.open - 10
     assert {topic.name for topic in listen.topics(organization).items} == set(telling.company()["topics"])
-
-
-@pytest.mark.django_db(transaction=True)
-def test_one_person_is_known_on_two_accounts(own_directory: Path) -> None:
-    demo.prepare()
-    organization, ines = _ines()
-    inbox = love.conversations(ines, InboxFilter(), None, 500).items
-    lena = [view for view in inbox if view.author["name"] in ("Lena Krüger", "Lena K.")]
-    assert len({view.account for view in lena}) == 2
-    assert len({people.current(organization, [view.profile])[view.profile] for view in lena if view.profile}) == 1
+    _one_person_on_two_accounts(organization, inbox)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -213,6 +204,12 @@ def _languages(ines: Actor) -> set[str]:
     page = listen.search(ines, "", limit=500)
     found |= {str(item["language"]).partition("-")[0] for item in page.items}
     return found
+
+
+def _one_person_on_two_accounts(organization: UUID, inbox: Sequence[ConversationView]) -> None:
+    lena = [view for view in inbox if view.author["name"] in ("Lena Krüger", "Lena K.")]
+    assert len({view.account for view in lena}) == 2
+    assert len({people.current(organization, [view.profile])[view.profile] for view in lena if view.profile}) == 1
 
 
 def _counted() -> tuple[int, int, int, int]:

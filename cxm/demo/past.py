@@ -1,4 +1,4 @@
-"""The fortnight before the first start: history by the import door, the accounts' own exchanges by the mailbox, then what members did."""
+"""The half year before the first start: history by the import door, the accounts' own exchanges by the mailbox, then what members did."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from django.db import transaction
 from cxm.channels.contracts import Author, Mention, RawDelivery
 from cxm.connect import api as connect
 from cxm.connect.contracts import Account, Heard
-from cxm.demo import company, telling
-from cxm.demo.telling import Said
+from cxm.demo import company, spread, telling
+from cxm.demo.telling import Said, Turn
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, frozen_at, now
 from cxm.kernel.ids import mention_id
@@ -33,20 +33,22 @@ def as_json(said: Said, account: Account | None, moment: datetime) -> dict[str, 
     """One story's first word in the documented JSON."""
     kind = _plan(said.where)["kind"] if account else _world_kind(said)
     listing = f"{_plan(said.where)['listing']}" if account and _plan(said.where)["listing"] else None
-    author: dict[str, Any] = {"native_id": said.author, "handle": said.handle, "name": said.name, "followers": said.followers}
+    author: dict[str, Any] = {"native_id": said.author, "handle": said.handle, "name": said.name, "followers": spread.followers(said)}
     if said.email:
         author["verified"] = {"email": said.email}
     return {
         "native_id": said.native_id, "kind": kind, "author": author, "title": said.title, "text": said.text, "published_at": format_instant(moment),
         "reply_to": f"{listing}-{said.place}" if listing and said.place else listing, "rating": said.rating, "country": said.country, "location": said.place,
-        "engagement": {"likes": said.likes},
+        "engagement": spread.engagement(said),
     }  # fmt: skip
 
 
-def later_json(said: Said, number: int, text: str, moment: datetime, kind: str) -> dict[str, Any]:
-    """A later word of the same person."""
+def later_json(said: Said, number: int, text: str, moment: datetime, kind: str, by: str | None = None) -> dict[str, Any]:
+    """A later word of the same person, or of another one (``by``)."""
     whole = {"native_id": f"{said.native_id}.{number}", "kind": kind, "text": text, "published_at": format_instant(moment)}
-    author = {"native_id": said.author, "handle": said.handle, "name": said.name, "followers": said.followers}
+    author: dict[str, Any] = {"native_id": said.author, "handle": said.handle, "name": said.name, "followers": spread.followers(said)}
+    if by is not None:
+        author = dict(zip(("native_id", "name", "handle"), telling.person(by), strict=True))
     return {
         **whole,
         "author": author,
@@ -59,7 +61,7 @@ def later_json(said: Said, number: int, text: str, moment: datetime, kind: str) 
 def import_history(organization: UUID, start: datetime) -> None:
     """What the world said, and exchanges that are over, by the import door."""
     accounts = company.accounts(organization)
-    lines = (orjson.dumps(line) for said in telling.past() if _is_history(said, accounts) for line in _history(said, accounts, start))
+    lines = (orjson.dumps(line) for said in _told(start) if _is_history(said, accounts) for line in _history(said, accounts, start))
     report = connect.import_lines(organization, lines)
     if report.quarantined:
         raise ValueError(f"Stories that cannot be imported: {report.lines[:3]}")
@@ -85,7 +87,7 @@ def answer(organization: UUID, start: datetime) -> None:
 
 def _deliver(organization: UUID, start: datetime, wanted: Callable[[Said, int], bool]) -> None:
     for key, account in company.accounts(organization).items():
-        told = [said for said in telling.past() if said.where == key and not said.history]
+        told = [said for said in _told(start) if said.where == key and not said.history]
         found = [one for said in told for one in _spoken(said, account, start) if wanted(said, one[1])]
         deliveries = [
             RawDelivery(f"demo:{entry['native_id']}", orjson.dumps(entry), {"content-type": "application/json"}, moment + HEARD_AFTER)
@@ -97,10 +99,10 @@ def _deliver(organization: UUID, start: datetime, wanted: Callable[[Said, int], 
 
 def _say(organization: UUID, start: datetime, wanted: Callable[[Said], bool]) -> None:
     for key, account in company.accounts(organization).items():
-        told = [said for said in telling.past() if said.where == key and not said.history and wanted(said)]
+        told = [said for said in _told(start) if said.where == key and not said.history and wanted(said)]
         heard = [
-            Heard(item=_ours(said, account, number, text, moment), received_at=moment, position=0, order=2**49 + number, channel="webhook")
-            for said in told for moment, number, text in _turns(said, start, ours=True)
+            Heard(item=_ours(said, account, number, turn.text, moment), received_at=moment, position=0, order=2**49 + number, channel="webhook")
+            for said in told for moment, number, turn in _turns(said, start, ours=True)
         ]  # fmt: skip
         if heard:
             with transaction.atomic():
@@ -125,7 +127,7 @@ def handle(organization: UUID, start: datetime) -> None:
     actors = company.actors(organization)
     accounts = company.accounts(organization)
     places = _conversations(actors["ines"])
-    for said in telling.past():
+    for said in _told(start):
         place = places.get((accounts[said.where].id, said.author)) if said.do else None
         if place is None:
             continue
@@ -176,40 +178,43 @@ def _history(said: Said, accounts: Mapping[str, Account], start: datetime) -> It
     account = accounts.get(said.where)
     ours = any(turn.ours for turn in said.turns)
     names = {"channel": "webhook", "account": account.name} if account else {"channel": said.where}
-    for _, _, entry in _spoken(said, account, start):
-        yield {**entry, **names, "state": "answered" if ours else "no_answer_needed"}
+    state = said.state or ("answered" if ours else "no_answer_needed")
+    us = {"native_id": f"account:{account.name}", "handle": account.name, "name": "Marlow Coffee"} if account else {}
+    for _, number, entry in _spoken(said, account, start):
+        own = {"media_type": "owned", "author": us, "reply_to": None} if number == 1 and said.name == telling.US else {}
+        yield {**entry, **names, "state": "no_answer_needed" if own else state, **own}
     if account is None:
         return
-    for moment, number, text in _turns(said, start, ours=True):
-        author = {"native_id": f"account:{account.name}", "handle": account.name, "name": "Marlow Coffee"}
+    for moment, number, turn in _turns(said, start, ours=True):
         yield {
-            **names, "native_id": f"{said.native_id}.{number}", "kind": _our_kind(said), "media_type": "owned", "author": author, "text": text,
+            **names, "native_id": f"{said.native_id}.{number}", "kind": _our_kind(said), "media_type": "owned", "author": us, "text": turn.text,
             "published_at": format_instant(moment), "reply_to": said.native_id,
         }  # fmt: skip
 
 
 def _spoken(said: Said, account: Account | None, start: datetime) -> Iterator[tuple[datetime, int, dict[str, Any]]]:
-    first = as_json(said, account, _first(said, start))
-    yield _first(said, start), 1, first
+    first = as_json(said, account, spread.moment(said, start))
+    yield spread.moment(said, start), 1, first
     kind = "message" if first["kind"] == "message" else "comment"
-    for moment, number, text in _turns(said, start, ours=False):
-        yield moment, number, later_json(said, number, text, moment, kind)
+    for moment, number, turn in _turns(said, start, ours=False):
+        yield moment, number, later_json(said, number, turn.text, moment, kind, turn.by)
 
 
-def _turns(said: Said, start: datetime, *, ours: bool) -> Iterator[tuple[datetime, int, str]]:
-    moment = _first(said, start)
+def _turns(said: Said, start: datetime, *, ours: bool) -> Iterator[tuple[datetime, int, Turn]]:
+    moment = spread.moment(said, start)
     for number, turn in enumerate(said.turns, 2):
         moment += turn.after
         if turn.ours is ours:
-            yield min(moment, start), number, turn.text
+            yield min(moment, start), number, turn
 
 
-def _first(said: Said, start: datetime) -> datetime:
-    return start - (said.before or timedelta())
+def _told(start: datetime) -> list[Said]:
+    """The stories, oldest first."""
+    return sorted(telling.past(), key=lambda said: spread.moment(said, start))
 
 
 def _last(said: Said, start: datetime) -> datetime:
-    return _first(said, start) + sum((turn.after for turn in said.turns), timedelta())
+    return spread.moment(said, start) + sum((turn.after for turn in said.turns), timedelta())
 
 
 def _ours(said: Said, account: Account, number: int, text: str, moment: datetime) -> Mention:

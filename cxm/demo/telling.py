@@ -3,7 +3,8 @@
 A file has ``lang`` and tables ``[[said]]``: ``by`` ("Name @handle"), ``where`` (one of our accounts by its key, or a channel of the
 world such as ``bluesky``), ``at`` (how long before the first start, ``3d4h``; without it in the file of newcomers), ``text``, and
 where they apply ``turns`` (``+5m < theirs``, ``+9m > ours``), ``then`` (what they say when they are answered), ``do`` (what members did),
-``refuse`` (why the platform will not take an answer), ``rating title country place likes followers email history lang``.
+``refuse`` (why the platform will not take an answer), ``rating title country place likes followers email history lang``. Where there is
+much of it, ``*.lines`` tells it in a shorter form (:mod:`cxm.demo.lines`).
 """
 
 from __future__ import annotations
@@ -16,21 +17,28 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from cxm.demo import lines
+from cxm.demo.lines import Window
+
 FOLDER = Path(__file__).parent / "stories"
 COMING = "coming"
 COMPANY = "company"
+REGULARS = "regulars"
+#: The name of our own posts in the stories.
+US = "us"
 _SPAN = re.compile(r"(\d+)([dhms])")
-_TURN = re.compile(r"\+([0-9dhms]+) ([<>]) (.+)", re.DOTALL)
+_TURN = re.compile(r"\+([0-9dhms]+) ([<>@]) (.+)", re.DOTALL)
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A later word of an exchange: ``after`` the one before it; ``ours`` or theirs."""
+    """A later word of an exchange: ``after`` the one before it; ``ours``, theirs, or another person's, whose ``by`` it has."""
 
     after: timedelta
     ours: bool
     text: str
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,8 @@ class Said:
     then: tuple[str, ...] = ()
     do: tuple[str, ...] = ()
     refuse: str | None = None
+    window: Window | None = None
+    state: str | None = None
 
 
 def span(text: str) -> timedelta:
@@ -75,15 +85,16 @@ def company() -> dict[str, Any]:
 
 @functools.cache
 def past() -> tuple[Said, ...]:
-    """Everything said before the first start, oldest first."""
-    files = sorted(path for path in FOLDER.glob("*.toml") if path.stem not in (COMING, COMPANY))
-    return tuple(sorted((said for path in files for said in _file(path)), key=lambda said: -_before(said).total_seconds()))
+    """Everything said before the first start, in the order it is written."""
+    files = sorted(path for path in _files() if not path.stem.startswith(COMING))
+    return tuple(_dated(said) for path in files for said in _file(path))
 
 
 @functools.cache
 def coming() -> tuple[Said, ...]:
     """Those who speak while one looks, in their order."""
-    return tuple(_file(FOLDER / f"{COMING}.toml"))
+    files = sorted(path for path in _files() if path.stem.startswith(COMING))
+    return tuple(said for path in sorted(files, key=lambda path: path.suffix, reverse=True) for said in _file(path))
 
 
 @functools.cache
@@ -102,25 +113,50 @@ def _by_id() -> dict[str, Said]:
     return {said.native_id: said for said in (*past(), *coming())}
 
 
-def _before(said: Said) -> timedelta:
-    if said.before is None:
+@functools.cache
+def _regulars() -> dict[str, dict[str, Any]]:
+    return tomllib.loads((FOLDER / f"{REGULARS}.toml").read_text(encoding="utf-8"))["regulars"]
+
+
+def _dated(said: Said) -> Said:
+    if said.before is None and said.window is None:
         raise ValueError(f"{said.native_id} does not say when it was.")
-    return said.before
+    return said
+
+
+def _files() -> list[Path]:
+    return [path for path in FOLDER.iterdir() if path.suffix == ".lines" or path.suffix == ".toml" and path.stem not in (COMPANY, REGULARS)]
 
 
 def _file(path: Path) -> list[Said]:
+    if path.suffix == ".lines":
+        return [_said(f"{path.stem}-l{number:03}", _known(entry), "en") for number, entry in enumerate(lines.entries(path), 1)]
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     return [_said(f"{path.stem}-{number:02}", entry, content.get("lang", "en")) for number, entry in enumerate(content["said"], 1)]
 
 
+def _known(entry: dict[str, Any]) -> dict[str, Any]:
+    """What the short form leaves out: who the regulars are, the place of a store's own account, whether it is over."""
+    where = entry["where"]
+    known = {**company()["accounts"].get(where, {}), **_regulars().get(entry["by"].partition(" @")[0], {})}
+    entry.setdefault("place", known.get("place"))
+    if where in company()["accounts"]:
+        entry["email"] = known.get("email")
+        days = span(entry["at"]) if "at" in entry else timedelta(days=entry["window"].newest)
+        entry["history"] = "state" in entry or entry["by"] == US or days.total_seconds() >= lines.RECENT_DAYS * 86_400 and "do" not in entry
+    if where not in ("chat", "care"):
+        entry["followers"] = known.get("followers")
+    return entry
+
+
 def _said(native_id: str, entry: dict[str, Any], lang: str) -> Said:
     values = dict(entry)
-    name, _, handle = values.pop("by").partition(" @")
+    author, name, handle = person(values.pop("by"))
     return Said(
         native_id=native_id,
-        author=handle or re.sub(r"\W+", "-", name.casefold()).strip("-"),
+        author=author,
         name=name,
-        handle=f"@{handle}" if handle else None,
+        handle=handle,
         before=span(values.pop("at")) if "at" in values else None,
         lang=values.pop("lang", lang),
         turns=tuple(_turn(native_id, text) for text in values.pop("turns", ())),
@@ -130,8 +166,17 @@ def _said(native_id: str, entry: dict[str, Any], lang: str) -> Said:
     )
 
 
+def person(by: str) -> tuple[str, str, str | None]:
+    """``Name @handle`` as native id, name and handle."""
+    name, _, handle = by.partition(" @")
+    return handle or re.sub(r"\W+", "-", name.casefold()).strip("-"), name, f"@{handle}" if handle else None
+
+
 def _turn(native_id: str, text: str) -> Turn:
     match = _TURN.fullmatch(text)
     if match is None:
         raise ValueError(f"{native_id}: “{text[:30]}” is no turn like “+5m < text”.")
-    return Turn(span(match[1]), match[2] == ">", match[3])
+    by, between, words = match[3].partition(" | ") if match[2] == "@" else ("", "", match[3])
+    if match[2] == "@" and not between:
+        raise ValueError(f"{native_id}: “{text[:30]}” does not say whose it is.")
+    return Turn(span(match[1]), match[2] == ">", words, by or None)
