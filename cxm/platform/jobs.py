@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, transaction
+from asgiref.sync import sync_to_async
+from django.db import InterfaceError, OperationalError, connections, transaction
 from procrastinate import BaseRetryStrategy, RetryDecision, exceptions
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
@@ -118,6 +119,8 @@ async def work(
     (``alone``).
     """
     groups = _groups(queues, concurrency, senders)
+    # What is due by the clock is enqueued over a line of this thread's, which nobody else would open again after the database was away.
+    await sync_to_async(connections.close_all)()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(concurrency + senders + 8, thread_name_prefix="job"))
     worker_app = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
     async with worker_app.open_async():

@@ -211,13 +211,23 @@ def test_postgresql_dies_under_serve_and_is_started_again(own: tuple[Serve, Rest
     serve.answers()
     assert postmaster(serve.data) not in (None, first)
     until(lambda: page.get("/inbox").status_code == 200, "the page is back")
-    # jobs, realtime and sending came back too
+    # jobs, realtime, the store and sending came back too, and stay
     account.conversation_of("patient")
+    cuts = _cuts(serve)
+    word = f"again{uuid4().hex[:8]}"
+    account.say(word, "patient")
+    until(lambda: rest.post("/mentions/search", {"query": word}, 200)["count"] == 1, "the store has it", 60)
     reply = account.reply(conversation, "We are back.")
     until(lambda: rest.reply_of(reply)["state"] == "sent", "a reply is sent", 60)
     history.intends(reply, conversation)
     until(lambda: rest.get("/coverage")["waiting_deliveries"] == 0, "intake rests")
     history.check(account)
+    assert _cuts(serve) == cuts, "the worker was cut off again, by nothing"
+
+
+def _cuts(serve: Serve) -> int:
+    """How often the worker ended and was started again, by its own log."""
+    return serve.log.read_text().count('"worker.')
 
 
 def test_a_damaged_mention_store_leaves_the_inbox_at_work_and_is_rebuilt(own: tuple[Serve, Rest, Provider]) -> None:
