@@ -94,14 +94,16 @@ def _written(day: date, form: str, language: str) -> str:
 
 
 def due(when: datetime, now: datetime, form: str = "within", warn: int = HOUR) -> Due:
-    """The clock that ends at ``when``: "answer within 23 min" (``form`` within), "23 min left" (left), "late by 6 min" after it.
+    """The clock that ends at ``when``: "answer within 23 min" (``form`` within), "23 min left" (left), "promised in 23 min" (promised),
+    "late by 6 min" after it.
 
     The tone turns to warn ``warn`` seconds before the end and to bad after it.
     """
     left = (when - now).total_seconds()
     if left < 0:
         return Due(_("late by {span}").format(span=span(left)), "bad")
-    pattern = _("{span} left") if form == "left" else _("answer within {span}")
+    patterns = {"left": _("{span} left"), "promised": _("promised in {span}")}
+    pattern = patterns.get(form) or _("answer within {span}")
     return Due(pattern.format(span=span(left)), "warn" if left <= warn else "neutral")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from cxm.love.clocks import zone_of
 from cxm.love.selectors.detail import PersonTimeline, answered_meanwhile, conversation, conversation_of, conversation_row
 from cxm.love.selectors.inbox import case, cases, conversations, counts, neighbours, next_one, notifications, waiting_count
+from cxm.love.selectors.pledges import pledge_counts, pledges
 from cxm.love.services.answers import reply, take_back
 from cxm.love.services.cases import create as create_case
 from cxm.love.services.cases import link as link_case
@@ -14,6 +16,8 @@ from cxm.love.services.handling import assign, close, look, note, reopen, snooze
 from cxm.love.services.hours import all_hours, hours
 from cxm.love.services.hours import remove as remove_hours
 from cxm.love.services.hours import save as save_hours
+from cxm.love.services.pledges import promise
+from cxm.love.services.pledges import settle as settle_promise
 from cxm.love.services.presence import gone, here
 from cxm.love.services.presence import others as onlookers
 
@@ -41,15 +45,20 @@ __all__ = [
     "note",
     "notifications",
     "onlookers",
+    "pledge_counts",
+    "pledges",
+    "promise",
     "remove_hours",
     "reopen",
     "reply",
     "resolve_case",
     "save_draft",
     "save_hours",
+    "settle_promise",
     "snooze",
     "tag",
     "take_back",
     "unlink_case",
     "waiting_count",
+    "zone_of",
 ]

@@ -92,6 +92,11 @@ def promise(organization: UUID, unit: UUID) -> Promise:
     return Terms(organization).of(unit)
 
 
+def zone_of(organization: UUID, unit: UUID) -> str:
+    """The time zone of ``unit``'s hours; UTC where nobody set any."""
+    return promise(organization, unit).calendar.zone
+
+
 def as_promise(row: Hours) -> Promise:
     """What is kept, as it counts."""
     days = tuple(tuple((int(opens), int(shuts)) for opens, shuts in spans) for spans in row.days)

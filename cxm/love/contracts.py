@@ -17,7 +17,8 @@ KINDS = ("private", "public")
 class InboxFilter:
     """Which conversations a list shows; what is None or empty does not narrow.
 
-    ``assignee``: ``me``, ``nobody``, ``mine_or_nobody``, or a member's id. ``late``: only those whose answer is overdue.
+    ``assignee``: ``me``, ``nobody``, ``mine_or_nobody``, or a member's id. ``late``: only those whose answer, or what was
+    promised, is overdue. ``promised``: only those with an open promise.
     ``sort``: ``newest`` (last mention first) or ``due`` (what is due soonest first).
     """
 
@@ -33,6 +34,7 @@ class InboxFilter:
     case: UUID | None = None
     profile: UUID | None = None
     late: bool = False
+    promised: bool = False
     sort: str = "newest"
 
 
@@ -40,7 +42,7 @@ class InboxFilter:
 class ConversationView:
     """A conversation as lists show it. ``author`` and ``last_mention`` are JSON as in the public interface.
 
-    ``answer_due`` is the clock that runs now (None: nothing waits); ``unread``: newer than this member has seen.
+    ``answer_due`` is the clock that runs now (None: nothing waits); ``promise_due`` the soonest open promise; ``unread``: newer than this member has seen.
     """
 
     id: UUID
@@ -63,6 +65,7 @@ class ConversationView:
     first_answer_due: datetime | None
     first_answered_at: datetime | None
     answer_due: datetime | None
+    promise_due: datetime | None
     resolution_due: datetime | None
     snoozed_until: datetime | None
     closed_at: datetime | None
@@ -137,6 +140,36 @@ class ReplyItem:
 
 
 @dataclass(frozen=True, slots=True)
+class PledgeView:
+    """What a member promised, and for when. ``state``: open, kept, late (kept, but afterwards), withdrawn."""
+
+    id: UUID
+    conversation: UUID
+    text: str
+    due_at: datetime
+    at: datetime
+    by: str
+    member: UUID | None
+    state: str
+    settled_at: datetime | None
+    settled_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PledgeCounts:
+    """What became of the promises that came due in a time: kept, kept late, still open though overdue; withdrawn ones are not counted."""
+
+    kept: int
+    late: int
+    overdue: int
+
+    @property
+    def due(self) -> int:
+        """All of them."""
+        return self.kept + self.late + self.overdue
+
+
+@dataclass(frozen=True, slots=True)
 class Meanwhile:
     """An answer of somebody else that came since one began to write: who, when, the words."""
 
@@ -171,13 +204,14 @@ class Onlooker:
 class ConversationDetail:
     """One conversation: ``items`` oldest first (mentions, notes, lines, replies that are not out), ``earlier``: there is more before.
 
-    ``receipts``: delivery (delivered, read, failed) of our replies by their id. ``drafts``: the reader's own, newest first.
+    ``receipts``: delivery (delivered, read, failed) of our replies by their id. ``drafts``: the reader's own, newest first. ``pledges``: the open ones, soonest first.
     """
 
     conversation: ConversationView
     items: tuple[Item, ...]
     earlier: bool
     drafts: tuple[DraftView, ...] = ()
+    pledges: tuple[PledgeView, ...] = ()
     receipts: Mapping[UUID, str | None] = field(default_factory=dict[UUID, "str | None"])
 
     @property
@@ -188,7 +222,8 @@ class ConversationDetail:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many conversations that are not closed: ``open`` (our turn), of those mine, nobody's, late; theirs; snoozed."""
+    """How many conversations that are not closed: ``open`` (our turn), of those mine, nobody's, late; theirs; snoozed;
+    in which of all something is promised."""
 
     open: int
     mine: int
@@ -196,6 +231,7 @@ class Counts:
     late: int
     waiting: int
     snoozed: int
+    promised: int
 
 
 @dataclass(frozen=True, slots=True)

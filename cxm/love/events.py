@@ -40,7 +40,8 @@ class ConversationsContinued(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationChanged(Event):
-    """``what``: answered, assigned, snoozed, woken, tagged, closed, reopened, noted, linked, rewritten, continued (by words of ours)."""
+    """``what``: answered, assigned, snoozed, woken, tagged, closed, reopened, noted, linked, rewritten, promised,
+    promise_due, promise_settled, continued (by words of ours)."""
 
     name: ClassVar[str] = "love.conversation_changed"
     permission: ClassVar[str] = "conversations:read"

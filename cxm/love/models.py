@@ -57,7 +57,8 @@ class Conversation(OrganizationModel):
     first_answer_due = models.DateTimeField(null=True)
     first_answered_at = models.DateTimeField(null=True)
     answer_due = models.DateTimeField(null=True)
-    due_order = models.DateTimeField()  # answer_due, or the far future: what "due soonest" sorts by
+    promise_due = models.DateTimeField(null=True)  # the soonest of the open promises
+    due_order = models.DateTimeField()  # what is due first of an answer and a promise, or the far future: what "due soonest" sorts by
     resolution_due = models.DateTimeField(null=True)
     snoozed_until = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
@@ -78,8 +79,9 @@ class Conversation(OrganizationModel):
             models.Index(fields=["organization_id", "thread_key"], name="love_conversation_thread", condition=Q(thread_key__isnull=False)),
             models.Index(fields=["organization_id", "case"], name="love_conversation_case", condition=Q(case__isnull=False)),
             models.Index(
-                fields=["organization_id", "state", "assignee", "unit_id", "answer_due"],
-                name="love_conversation_counts",
+                fields=["organization_id", "state", "assignee", "unit_id", "due_order", "promise_due"],
+                name="love_conversation_figures",
+                include=["id"],
                 condition=~Q(state="closed"),
             ),
         ]
@@ -146,6 +148,26 @@ class Answer(OrganizationModel):
 
     class Meta(OrganizationModel.Meta):
         indexes = [models.Index(fields=["organization_id", "conversation", "at"], name="love_answer_order")]
+
+
+class Pledge(OrganizationModel):
+    """What a member promised somebody, and for when. ``state``: open, kept, late (kept, but afterwards), withdrawn."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="pledges", db_index=False)
+    text = models.TextField()
+    due_at = models.DateTimeField()
+    at = models.DateTimeField()
+    by = models.TextField()
+    member = models.UUIDField(null=True)
+    state = models.CharField(max_length=10, default="open")
+    settled_at = models.DateTimeField(null=True)
+    settled_by = models.TextField(default="")
+
+    class Meta(OrganizationModel.Meta):
+        indexes = [
+            models.Index(fields=["organization_id", "conversation", "due_at", "id"], name="love_pledge_order"),
+            models.Index(fields=["organization_id", "-due_at", "-id"], name="love_pledge_due"),
+        ]
 
 
 class Draft(OrganizationModel):

@@ -40,6 +40,7 @@ class Wanted:
     account: str = ""
     unit: str = ""
     late: bool = False
+    promised: bool = False
     sort: str = "newest"
 
     def query(self, **changes: Any) -> str:
@@ -72,16 +73,17 @@ class Wanted:
             tag=self.tag or None,
             unit=parse_id(self.unit),
             late=self.late,
+            promised=self.promised,
             sort=self.sort,
         )
 
     @property
     def plain(self) -> bool:
         """Whether nothing narrows it but its state and who has it."""
-        return not (self.channel or self.language or self.kind or self.tag or self.account or self.unit or self.late)
+        return not (self.channel or self.language or self.kind or self.tag or self.account or self.unit or self.late or self.promised)
 
 
-_NAMES = ("state", "assignee", "channel", "language", "kind", "tag", "account", "unit", "late", "sort")
+_NAMES = ("state", "assignee", "channel", "language", "kind", "tag", "account", "unit", "late", "promised", "sort")
 
 
 def read(values: QueryDict) -> Wanted:
@@ -98,6 +100,7 @@ def read(values: QueryDict) -> Wanted:
         account=str(parse_id(values.get("account", "")) or ""),
         unit=str(parse_id(values.get("unit", "")) or ""),
         late=values.get("late", "") in ("1", "true"),
+        promised=values.get("promised", "") in ("1", "true"),
         sort=sort if sort in _SORTS else usual.sort,
     )
 
@@ -158,6 +161,7 @@ def row(actor: Actor, wanted: Wanted, view: ConversationView, current: UUID | No
         "unread": view.unread,
         "current": view.id == current,
         "due": view.answer_due if view.state == "open" else None,
+        "promised": view.promise_due,
         "chips": _chips(actor, wanted, view, last, members),
         "gone": wanted.state not in ("all", view.state),
     }
@@ -217,16 +221,18 @@ def views(wanted: Wanted, counts: Counts) -> list[dict[str, Any]]:
     """Entries of the menu of views: what is ours counts only mine and nobody's, the others everyone's."""
     found = []
     for state, label in words.views().items():
-        target = replace(wanted, state=state, assignee="mine_or_nobody" if state == "open" else "all", late=False)
+        target = replace(wanted, state=state, assignee="mine_or_nobody" if state == "open" else "all", late=False, promised=False)
         found.append(
             {"label": label, "url": target.address(), "count": count_of(replace(target, **_WIDE), counts), "active": wanted.state == state}
         )
-    late = replace(wanted, state="open", assignee="all", late=True, sort="due")
+    late = replace(wanted, state="open", assignee="all", late=True, promised=False, sort="due")
     found.insert(1, {"label": _("Late"), "url": late.address(), "count": counts.late, "active": False, "hot": bool(counts.late)})
+    promised = replace(wanted, state="all", assignee="all", late=False, promised=True, sort="due")
+    found.append({"label": _("Promised"), "url": promised.address(), "count": counts.promised, "active": wanted.promised})
     return found
 
 
-_WIDE: dict[str, Any] = {"channel": (), "language": (), "kind": "", "tag": "", "account": "", "unit": ""}
+_WIDE: dict[str, Any] = {"channel": (), "language": (), "kind": "", "tag": "", "account": "", "unit": "", "promised": False}
 
 
 def narrowings(wanted: Wanted) -> list[dict[str, str]]:
@@ -243,6 +249,8 @@ def narrowings(wanted: Wanted) -> list[dict[str, str]]:
         found.append({"label": _("one unit"), "url": wanted.address(unit="")})
     if wanted.late:
         found.append({"label": _("late"), "url": wanted.address(late=False)})
+    if wanted.promised:
+        found.append({"label": _("promised"), "url": wanted.address(promised=False)})
     return found
 
 

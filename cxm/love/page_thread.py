@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
@@ -19,6 +20,7 @@ from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, now, parse_instant
 from cxm.kernel.errors import NotFound
+from cxm.love import api as love
 from cxm.love import page_lists as lists
 from cxm.love import page_media as files
 from cxm.love import page_verdicts as verdicts
@@ -336,6 +338,29 @@ def _stop_notice(actor: Actor, view: ConversationView) -> list[dict[str, str]]:
             "url": "/stop" if actor.may("stops:read") else "",
         }
     ]
+
+
+def promise_times(organization: UUID, view: ConversationView) -> dict[str, Any]:
+    """Times to promise something for, (instant, words), on the wall clock of the unit's ``zone``."""
+    zone = love.zone_of(organization, view.unit)
+    local = now().astimezone(ZoneInfo(zone))
+
+    def at(day: int, hour: int) -> datetime:
+        return (local + timedelta(days=day)).replace(hour=hour, minute=0, second=0, microsecond=0)
+
+    choices = [
+        (_("In 1 hour"), local + timedelta(hours=1)),
+        (_("Today"), at(0, 12)),
+        (_("Today"), at(0, 17)),
+        (_("Tomorrow"), at(1, 9)),
+        (_("Tomorrow"), at(1, 12)),
+        (_("Monday"), at((7 - local.weekday()) or 7, 9)),
+    ]
+    near = local + timedelta(minutes=30)
+    return {
+        "times": [(format_instant(when), f"{label} · {words.moment(when, zone)}") for label, when in choices if when > near],
+        "zone": zone,
+    }
 
 
 def later() -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from django.utils import formats, timezone
@@ -178,16 +179,38 @@ def _unlinked(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -
     return "unlink", _("{by} took it out of its case").format(by=by)
 
 
+def _promised(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -> tuple[str, str]:
+    due, zone = str(detail.get("due") or ""), str(detail.get("zone") or "UTC")
+    when = moment(parse_instant(due), zone) if due else "?"
+    return "handshake", _("{by} promised for {when}: {text}").format(by=by, when=when, text=detail.get("text") or "")
+
+
+def _promise_due(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -> tuple[str, str]:
+    return "handshake", _("It is time for what was promised: {text}").format(text=detail.get("text") or "")
+
+
+def _promise_settled(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -> tuple[str, str]:
+    said = {"kept": _("{by} kept the promise: {text}"), "late": _("{by} kept the promise late: {text}")}
+    text = said.get(str(detail.get("state")), _("{by} withdrew the promise: {text}"))
+    return "handshake", text.format(by=by, text=detail.get("text") or "")
+
+
 _LINES = {
     "assigned": _assigned, "closed": _closed, "reopened": _reopened, "snoozed": _snoozed, "woken": _woken, "tagged": _tagged, "linked": _linked,
-    "unlinked": _unlinked,
+    "unlinked": _unlinked, "promised": _promised, "promise_due": _promise_due, "promise_settled": _promise_settled,
 }  # fmt: skip
 
 
-def moment(when: datetime) -> str:
-    """A time to come, short: 17:00, Mon 09:00, 3 Dec 09:00."""
-    local, today = timezone.localtime(when), timezone.localtime(now())
+def moment(when: datetime, zone: str = "") -> str:
+    """A time to come, short: 17:00, Mon 09:00, 3 Dec 09:00; on the wall clock of ``zone`` where one is given, which is then said."""
+    if zone:
+        there = ZoneInfo(zone)
+        return f"{_moment(when.astimezone(there), now().astimezone(there))} ({zone})"
+    return _moment(timezone.localtime(when), timezone.localtime(now()))
+
+
+def _moment(local: datetime, today: datetime) -> str:
     ahead = (local.date() - today.date()).days
     if ahead == 0:
-        return formats.date_format(local, "H:i")
+        return f"{local:%H:%M}"
     return f"{written(local, 'D' if 0 < ahead < 7 else 'j M')} {local:%H:%M}"

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from cxm.govern import api as govern
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
-from cxm.love import rest_hours
+from cxm.love import rest_hours, rest_pledges
 from cxm.love.contracts import InboxFilter
 from cxm.love.selectors import shapes
 
 router = govern.router(tags=["conversations"])
-ROUTES = [("", router), ("", rest_hours.router)]
+ROUTES = [("", router), ("", rest_hours.router), ("", rest_pledges.router)]
 
 
 class ConversationOut(BaseModel):
@@ -46,6 +46,7 @@ class ConversationOut(BaseModel):
     first_answer_due: str | None
     first_answered_at: str | None
     answer_due: str | None
+    promise_due: str | None
     resolution_due: str | None
     snoozed_until: str | None
     closed_at: str | None
@@ -59,6 +60,7 @@ class ConversationWhole(ConversationOut):
 
     mentions: list[dict[str, Any]]
     notes: list[dict[str, Any]]
+    promises: list[rest_pledges.PledgeOut]
     before: UUID | None
 
 
@@ -84,6 +86,7 @@ class ListQuery(BaseModel):
     case: UUID | None = None
     profile: UUID | None = None
     late: bool = False
+    promised: bool = False
     sort: str = "newest"
     cursor: str | None = None
     limit: int | None = None
@@ -315,6 +318,7 @@ def _wanted(query: ListQuery) -> InboxFilter:
         case=query.case,
         profile=query.profile,
         late=query.late,
+        promised=query.promised,
         sort=query.sort,
     )
 

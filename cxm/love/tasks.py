@@ -16,6 +16,14 @@ def wake(organization: str, conversation: str) -> None:
     wake_up(UUID(organization), UUID(conversation))
 
 
+@jobs.task("love.pledge_due")
+def pledge_due(organization: str, pledge: str) -> None:
+    """The time of a promise is near."""
+    from cxm.love.services.pledges import came_due
+
+    came_due(UUID(organization), UUID(pledge))
+
+
 @jobs.task("love.forget_presence")
 def forget_presence() -> None:
     """Who is gone is forgotten; goes on while anybody looks at a conversation."""

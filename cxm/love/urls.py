@@ -3,7 +3,7 @@
 from django.urls import path
 
 from cxm.love import page_actions as actions
-from cxm.love import page_hours, pages
+from cxm.love import page_hours, page_pledges, pages
 from cxm.love import page_verdicts as verdicts
 from cxm.love import page_writing as writing
 
@@ -14,6 +14,9 @@ urlpatterns = [
     path("inbox/bulk", actions.bulk, name="inbox_bulk"),
     path("inbox/replies/<uuid:reply>/take-back", actions.take_back, name="reply_take_back"),
     path("inbox/replies/<uuid:reply>/settle", actions.settle, name="reply_settle"),
+    path("inbox/promises", page_pledges.promises_page, name="promises"),
+    path("inbox/promises/<uuid:promise>/settle", page_pledges.settle, name="promise_settle"),
+    path("inbox/<uuid:conversation>/promise", page_pledges.promise, name="conversation_promise"),
     path("inbox/<uuid:conversation>", pages.conversation_page, name="conversation"),
     path("inbox/<uuid:conversation>/thread", pages.thread_fragment, name="conversation_thread"),
     path("inbox/<uuid:conversation>/write", actions.write, name="conversation_write"),

@@ -40,7 +40,7 @@ def home_page(request: HttpRequest) -> HttpResponse:
     actor = govern.actor_of(request)
     context: dict[str, Any] = {"greeting": greeting(timezone.localtime(now())), "name": actor.name, "today": now()}
     if actor.may("conversations:read"):
-        context |= _needs(actor)
+        context |= _needs(actor) | {"promised": love.pledge_counts(actor, now() - 7 * _DAY)}
     if actor.may("mentions:read"):
         context |= _changed(actor) | _week(actor)
     if actor.may("accounts:read"):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from cxm.kernel.clock import format_instant, now
 from tests.kit.provider import Provider
 from tests.kit.serving import Rest, Serve, WebhookAccount
 from tests.kit.waiting import until
@@ -35,6 +37,9 @@ def furnish(rest: Rest, provider: Provider) -> House:
     profile = rest.get(f"/profiles/{mention['author']['profile']}")
     quarantined = until(lambda: rest.all(f"/quarantine?account={account.id}"), "something is in quarantine")[0]
     case = rest.post("/cases", {"title": "A matter", "conversations": [conversation["id"]]})
+    promise = rest.post(
+        f"/conversations/{conversation['id']}/promises", {"text": "I'll write", "due": format_instant(now() + timedelta(days=2))}
+    )
     member = rest.post("/members", {"email": f"{uuid4().hex[:8]}@example.com", "name": "Jonas", "role": "agent"})
     stop = rest.post("/stops", {"scope": "kind:survey", "reason": "furniture"})
     mailbox = rest.post("/accounts", {"channel": "email", "name": f"{uuid4().hex[:8]}@example.com", "settings": {"address": "care@example.com", "imap_host": "imap.example.com"}, "credentials": {"username": "u", "password": "p"}})  # fmt: skip
@@ -42,7 +47,7 @@ def furnish(rest: Rest, provider: Provider) -> House:
     source = rest.post("/sources", {"account": mailbox["id"], "kind": "folder", "settings": {"folder": "Returns"}})
     ids = {
         "source": source["id"], "mailbox": mailbox["id"], "account": account.id, "conversation": conversation["id"], "mention": mention["id"], "reply": reply, "profile": profile["id"], "item": quarantined["id"],
-        "identity": profile["identities"][0]["id"], "case": case["id"], "member": member["id"], "stop": stop["id"],
+        "identity": profile["identities"][0]["id"], "case": case["id"], "promise": promise["id"], "member": member["id"], "stop": stop["id"],
         "unit": rest.post("/units", {"name": f"Unit {uuid4().hex[:6]}"})["id"], "topic": rest.post("/topics", {"name": f"Topic {uuid4().hex[:6]}", "query": "order"})["id"],
         "token": rest.post("/tokens", {"name": "spare", "scopes": ["mentions:read"]})["id"],
         "webhook": rest.post("/webhooks", {"url": "https://hooks.example.com/x", "events": ["love.conversations_opened"]})["id"],

@@ -29,6 +29,7 @@ BODIES: dict[str, Any] = {
     "POST /conversations/{conversation}/snooze": {"until": TOMORROW}, "POST /conversations/{conversation}/tags": {"add": ["taken"]},
     "POST /conversations/{conversation}/close": {"reason": "expired"}, "POST /conversations/{conversation}/replies": {"text": "We were here."},
     "PATCH /cases/{case}": {"state": "resolved"}, "PATCH /sources/{source}": {"settings": {"folder": "Taken"}},
+    "POST /conversations/{conversation}/promises": {"text": "We were here.", "due": TOMORROW}, "PATCH /promises/{promise}": {"state": "withdrawn"},
     "PUT /hours/{unit}": {"zone": "UTC", "days": {"monday": ["09:00-17:00"]}},
 }  # fmt: skip
 

@@ -6,35 +6,34 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('love', '0002_drafts_and_presence'),
+        ("love", "0002_drafts_and_presence"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Hours',
+            name="Hours",
             fields=[
-                ('id', models.UUIDField(default=cxm.kernel.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('organization_id', models.UUIDField(editable=False)),
-                ('unit_id', models.UUIDField()),
-                ('zone', models.CharField(max_length=64)),
-                ('days', models.JSONField()),
-                ('holidays', models.JSONField(default=list)),
-                ('first_private', models.IntegerField()),
-                ('first_public', models.IntegerField()),
-                ('next_private', models.IntegerField()),
-                ('next_public', models.IntegerField()),
-                ('resolution', models.IntegerField()),
+                ("id", models.UUIDField(default=cxm.kernel.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("organization_id", models.UUIDField(editable=False)),
+                ("unit_id", models.UUIDField()),
+                ("zone", models.CharField(max_length=64)),
+                ("days", models.JSONField()),
+                ("holidays", models.JSONField(default=list)),
+                ("first_private", models.IntegerField()),
+                ("first_public", models.IntegerField()),
+                ("next_private", models.IntegerField()),
+                ("next_public", models.IntegerField()),
+                ("resolution", models.IntegerField()),
             ],
             options={
-                'abstract': False,
-                'base_manager_name': 'everywhere',
-                'default_manager_name': 'everywhere',
-                'constraints': [models.UniqueConstraint(fields=('organization_id', 'unit_id'), name='love_hours_once')],
+                "abstract": False,
+                "base_manager_name": "everywhere",
+                "default_manager_name": "everywhere",
+                "constraints": [models.UniqueConstraint(fields=("organization_id", "unit_id"), name="love_hours_once")],
             },
             managers=[
-                ('everywhere', django.db.models.manager.Manager()),
+                ("everywhere", django.db.models.manager.Manager()),
             ],
         ),
     ]

@@ -15,7 +15,7 @@ from cxm.kernel.errors import NotFound
 from cxm.kernel.ids import parse_id
 from cxm.love.contracts import ConversationDetail, ConversationView, DraftView, Item, LineItem, Meanwhile, NoteItem, ReplyItem
 from cxm.love.models import Conversation, Draft, Entry, EventLine, Note
-from cxm.love.selectors import inbox, shapes
+from cxm.love.selectors import inbox, pledges, shapes
 from cxm.outbound import api as outbound
 from cxm.outbound.contracts import Reply
 from cxm.people.contracts import IdentityView, TimelineEntry
@@ -43,6 +43,7 @@ def conversation(actor: Actor, key: UUID, before: str | None = None) -> Conversa
         items=tuple(items),
         earlier=earlier,
         drafts=_drafts(actor, row),
+        pledges=pledges.open_of(row),
         receipts={reply.id: reply.delivery for reply in replies},
     )
 

@@ -57,6 +57,8 @@ def _rows(actor: Actor, wanted: InboxFilter) -> QuerySet[Conversation]:
         rows = rows.filter(state__in=wanted.states) if len(wanted.states) > 1 else rows.filter(state=min(wanted.states))
     if wanted.late:
         rows = rows.exclude(state="closed").filter(due_order__lt=now())
+    if wanted.promised:
+        rows = rows.filter(promise_due__isnull=False)
     equal = {"kind": wanted.kind, "queue": wanted.queue, "unit_id": wanted.unit, "case_id": wanted.case, "profile_id": wanted.profile}
     rows = rows.filter(**{name: value for name, value in equal.items() if value is not None})
     within = {"channel__in": wanted.channels, "account_id__in": wanted.accounts, "language__in": wanted.languages}
@@ -95,9 +97,10 @@ def counts(actor: Actor) -> Counts:
             open=Count("id", filter=ours),
             mine=Count("id", filter=ours & mine),
             nobody=Count("id", filter=ours & Q(assignee=None)),
-            late=Count("id", filter=ours & Q(answer_due__lt=now())),
+            late=Count("id", filter=ours & Q(due_order__lt=now())),
             waiting=Count("id", filter=Q(state="waiting")),
             snoozed=Count("id", filter=Q(state="snoozed")),
+            promised=Count("id", filter=Q(promise_due__isnull=False)),
         )
     )
     return Counts(**found)

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from cxm.kernel.clock import format_instant
-from cxm.love.contracts import CaseView, ConversationDetail, ConversationView, Former, MentionItem, NoteItem
-from cxm.love.models import CaseRecord, Conversation, Entry, Seen
+from cxm.love.contracts import CaseView, ConversationDetail, ConversationView, Former, MentionItem, NoteItem, PledgeView
+from cxm.love.models import CaseRecord, Conversation, Entry, Pledge, Seen
 
 #: What a stored mention carries for our own work alone.
 _INNER = frozenset({"organization", "context", "imported", "provider_order", "version", "heard_at"})
@@ -51,6 +51,7 @@ def _view(row: Conversation, entry: Entry | None, seen: datetime | None, member:
         first_answer_due=row.first_answer_due,
         first_answered_at=row.first_answered_at,
         answer_due=row.answer_due,
+        promise_due=row.promise_due,
         resolution_due=row.resolution_due,
         snoozed_until=row.snoozed_until,
         closed_at=row.closed_at,
@@ -117,6 +118,7 @@ def conversation_json(view: ConversationView) -> dict[str, Any]:
         "first_answer_due": _at(view.first_answer_due),
         "first_answered_at": _at(view.first_answered_at),
         "answer_due": _at(view.answer_due),
+        "promise_due": _at(view.promise_due),
         "resolution_due": _at(view.resolution_due),
         "snoozed_until": _at(view.snoozed_until),
         "closed_at": _at(view.closed_at),
@@ -132,6 +134,7 @@ def detail_json(detail: ConversationDetail) -> dict[str, Any]:
     return conversation_json(detail.conversation) | {
         "mentions": [_mention_json(item) for item in mentions],
         "notes": [note_json(item) for item in detail.items if isinstance(item, NoteItem)],
+        "promises": [pledge_json(view) for view in detail.pledges],
         "before": str(mentions[0].id) if detail.earlier and mentions else None,
     }
 
@@ -150,6 +153,28 @@ def note_json(item: NoteItem) -> dict[str, Any]:
         "member": str(item.member) if item.member else None,
         "at": format_instant(item.at),
         "mentions": [str(key) for key in item.mentions],
+    }
+
+
+def pledge_view(row: Pledge) -> PledgeView:
+    """A promise."""
+    key: UUID = row.conversation_id  # type: ignore[attr-defined]
+    return PledgeView(row.id, key, row.text, row.due_at, row.at, row.by, row.member, row.state, row.settled_at, row.settled_by)
+
+
+def pledge_json(view: PledgeView) -> dict[str, Any]:
+    """A promise as the REST interface shows it."""
+    return {
+        "id": str(view.id),
+        "conversation": str(view.conversation),
+        "text": view.text,
+        "due": format_instant(view.due_at),
+        "at": format_instant(view.at),
+        "by": view.by,
+        "member": str(view.member) if view.member else None,
+        "state": view.state,
+        "settled_at": _at(view.settled_at),
+        "settled_by": view.settled_by or None,
     }
 
 

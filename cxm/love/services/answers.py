@@ -15,7 +15,7 @@ from cxm.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from cxm.kernel.text import normalise
 from cxm.love.models import Answer, Conversation, Entry
 from cxm.love.selectors import detail
-from cxm.love.services import drafts, rows
+from cxm.love.services import drafts, pledges, rows
 from cxm.love.services.states import answered
 from cxm.outbound import api as outbound
 from cxm.outbound.contracts import NewIntent, Reply
@@ -161,4 +161,5 @@ def settled(organization: UUID, intent: UUID, state: str) -> None:
             return
         entry = Entry.objects.for_organization(organization).filter(mention_id=known.mention_id).first() if known.mention_id else None
         answered(row, entry)
+        pledges.kept_by_reply(row, known.at, known.by)
         rows.keep(row, "answered", known.by)

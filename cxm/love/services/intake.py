@@ -24,7 +24,7 @@ from cxm.kernel.ids import mention_id, parse_id
 from cxm.love.clocks import FAR_FUTURE, USUAL, Terms
 from cxm.love.keys import conversation_id, conversation_key, thread_key
 from cxm.love.models import Answer, Conversation, Entry, EventLine
-from cxm.love.services import bulk, rows, threads
+from cxm.love.services import bulk, pledges, rows, threads
 from cxm.love.services.states import answered
 from cxm.people import api as people
 
@@ -118,7 +118,7 @@ class _Batch:
             return
         for row in self.rows:
             row.version += 1
-            row.due_order = row.answer_due or FAR_FUTURE
+            row.due_order = rows.due_order(row)
         bulk.insert(self.entries)
         bulk.insert(self.lines)
         bulk.update(self.rows, _WRITTEN)
@@ -309,6 +309,7 @@ def _ours(organization: UUID, spoken: _Spoken) -> None:
     Entry.objects.add_all([entry], ignore_conflicts=True)
     if not answer and not spoken.imported:  # said in the platform's own program: it answers all the same
         answered(row, entry)
+        pledges.kept_by_reply(row, entry.published_at, str((spoken.data.get("author") or {}).get("name") or row.account))
     last = (
         Entry.objects.for_organization(organization).filter(id=row.last_entry).values_list("published_at", "provider_order", "id").first()
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -43,7 +44,7 @@ def judged(actor: Actor, row: Conversation | None, permission: str) -> Conversat
 def keep(row: Conversation, what: str, by: str) -> None:
     """Save a changed conversation, publish it, tell open pages."""
     row.version += 1
-    row.due_order = row.answer_due or FAR_FUTURE
+    row.due_order = due_order(row)
     row.save()
     events.publish(
         ConversationChanged(
@@ -60,6 +61,11 @@ def keep(row: Conversation, what: str, by: str) -> None:
         )
     )
     tell(row)
+
+
+def due_order(row: Conversation) -> datetime:
+    """What is due first of it, or the far future."""
+    return min(row.answer_due or FAR_FUTURE, row.promise_due or FAR_FUTURE)
 
 
 def opened(organization: UUID, began: Sequence[tuple[Conversation, bool]]) -> None:
