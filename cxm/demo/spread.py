@@ -79,7 +79,8 @@ def _drawn(said: Said, window: Window, start: datetime) -> datetime:
     chance = random.Random(f"moment {said.native_id}")  # noqa: S311 - spreads talk over time
     zone = ZoneInfo(_ZONES.get(said.country or "", "Europe/Berlin"))
     hours = _OFFICE if said.where == "care" else _DAY
-    found = start - _LATEST
+    latest = start - _LATEST - sum((turn.after for turn in said.turns), timedelta())
+    found = latest
     for _ in range(40):
         days = (
             chance.uniform(window.newest, window.oldest)
@@ -89,8 +90,8 @@ def _drawn(said: Said, window: Window, start: datetime) -> datetime:
         day = (start - timedelta(days=days)).astimezone(zone)
         if chance.random() > WEEK[day.weekday()]:
             continue
-        clock = {"hour": chance.choices(range(24), hours)[0], "minute": chance.randrange(60), "second": chance.randrange(60)}
-        found = day.replace(**clock, microsecond=0).astimezone(start.tzinfo)
-        if found <= start - _LATEST and found <= start - timedelta(days=max(0.0, window.newest - 1)):
+        hour, minute, second = chance.choices(range(24), hours)[0], chance.randrange(60), chance.randrange(60)
+        found = day.replace(hour=hour, minute=minute, second=second, microsecond=0).astimezone(start.tzinfo)
+        if found <= min(latest, start - timedelta(days=max(0.0, window.newest - 1))):
             return found
-    return min(found, start - _LATEST)
+    return min(found, latest)

@@ -125,7 +125,9 @@ def _dated(said: Said) -> Said:
 
 
 def _files() -> list[Path]:
-    return [path for path in FOLDER.iterdir() if path.suffix == ".lines" or path.suffix == ".toml" and path.stem not in (COMPANY, REGULARS)]
+    return [
+        path for path in FOLDER.iterdir() if path.suffix == ".lines" or (path.suffix == ".toml" and path.stem not in (COMPANY, REGULARS))
+    ]
 
 
 def _file(path: Path) -> list[Said]:
@@ -143,7 +145,9 @@ def _known(entry: dict[str, Any]) -> dict[str, Any]:
     if where in company()["accounts"]:
         entry["email"] = known.get("email")
         days = span(entry["at"]) if "at" in entry else timedelta(days=entry["window"].newest)
-        entry["history"] = "state" in entry or entry["by"] == US or days.total_seconds() >= lines.RECENT_DAYS * 86_400 and "do" not in entry
+        entry["history"] = (
+            "state" in entry or entry["by"] == US or (days.total_seconds() >= lines.RECENT_DAYS * 86_400 and "do" not in entry)
+        )
     if where not in ("chat", "care"):
         entry["followers"] = known.get("followers")
     return entry
