@@ -12,23 +12,32 @@ from ninja import Status
 from pydantic import BaseModel, Field
 
 from cxm.channels import registry
-from cxm.connect import accounts, hooks_rest, quarantine, selectors, sources_rest
 from cxm.connect import api as connect
-from cxm.connect.contracts import Account as AccountContract
+from cxm.connect import hooks_rest, keeping_rest, lists, quarantine, selectors, sources, sources_rest
+from cxm.connect.account_json import AccountOut, account_out, visible
+from cxm.connect.contracts import SourceSum
 from cxm.govern import api as govern
-from cxm.kernel.errors import NotFound
-from cxm.platform.config import settings
 
 router = govern.router(tags=["accounts"])
 
 
 class SourceKindOut(BaseModel):
-    """A kind of source that an account of a channel can listen to; ``settings`` is a JSON Schema."""
+    """A kind of source that an account of a channel can listen to; ``settings`` is a JSON Schema. ``list``: what people call a file of
+    many of them, which ``/accounts/{account}/sources/list`` takes and gives; null where there is none."""
 
     kind: str
     title: str
     description: str
     settings: dict[str, Any]
+    list: str | None
+
+
+class ErrandOut(BaseModel):
+    """What an operator must arrange on the platform before connecting."""
+
+    title: str
+    text: str
+    link: str | None
 
 
 class ChannelOut(BaseModel):
@@ -43,6 +52,7 @@ class ChannelOut(BaseModel):
     settings: dict[str, Any]
     credentials: dict[str, Any]
     sources: list[SourceKindOut]
+    arrange: list[ErrandOut]
 
 
 class ChannelList(BaseModel):
@@ -72,24 +82,6 @@ class AccountChange(govern.Body):
     state: str | None = None
 
 
-class AccountOut(BaseModel):
-    """An account; credentials are never given back, ``secret`` only at its making."""
-
-    id: UUID
-    channel: str
-    name: str
-    unit: UUID
-    settings: dict[str, Any]
-    state: str
-    health: str
-    mend: str
-    url: str | None
-    created_at: datetime
-    last_heard_at: datetime | None
-    last_ok_at: datetime | None
-    next_look_at: datetime | None
-
-
 class AccountMade(AccountOut):
     """A new account with, this once, the secret we made for it."""
 
@@ -101,21 +93,6 @@ class AccountList(BaseModel):
 
     items: list[AccountOut]
     next: str | None
-
-
-class StepOut(BaseModel):
-    """One step of a test."""
-
-    name: str
-    ok: bool
-    text: str
-
-
-class TestOut(BaseModel):
-    """What the test button found, step by step."""
-
-    ok: bool
-    steps: list[StepOut]
 
 
 class QuarantineEntry(BaseModel):
@@ -171,7 +148,8 @@ def list_accounts(request: HttpRequest, limit: int | None = None, cursor: str | 
     """Connected accounts of the units the token may see, newest first."""
     actor = govern.actor_of(request)
     found = selectors.account_page(actor.organization, units=actor.units("accounts:read"), cursor=cursor, limit=limit)
-    return {"items": [account_out(entry, request) for entry in found.items], "next": found.next}
+    counted = sources.sums(actor.organization)
+    return {"items": [account_out(entry, request, counted.get(entry.id, SourceSum())) for entry in found.items], "next": found.next}
 
 
 @router.post("/accounts", response={201: AccountMade}, summary="Connect an account")
@@ -189,14 +167,14 @@ def add_account(request: HttpRequest, body: AccountIn) -> Any:
 @govern.requires("accounts:read")
 def get_account(request: HttpRequest, account: UUID) -> Any:
     """Its settings and health."""
-    return account_out(_visible(request, account, "accounts:read"), request)
+    return account_out(visible(request, account, "accounts:read"), request)
 
 
 @router.patch("/accounts/{account}", response=AccountOut, summary="Change, pause or resume an account")
 @govern.requires("accounts:write")
 def change_account(request: HttpRequest, account: UUID, body: AccountChange) -> Any:
     """What is given changes, the rest stays."""
-    _visible(request, account, "accounts:write")
+    visible(request, account, "accounts:write")
     actor = govern.actor_of(request)
     changed = connect.change(
         actor, account, name=body.name, settings=body.settings, credentials=body.credentials, state=body.state, unit=body.unit
@@ -206,20 +184,12 @@ def change_account(request: HttpRequest, account: UUID, body: AccountChange) -> 
 
 @router.delete("/accounts/{account}", response={204: None}, summary="Disconnect an account")
 @govern.requires("accounts:write")
-def remove_account(request: HttpRequest, account: UUID) -> Any:
-    """Nothing comes in or goes out any more; its mentions stay."""
-    _visible(request, account, "accounts:write")
-    connect.remove(govern.actor_of(request), account)
+def remove_account(request: HttpRequest, account: UUID, mentions: str = "keep") -> Any:
+    """Nothing comes in or goes out any more, its credentials and sources are forgotten. ``mentions``: `keep` is all there is so far; they
+    stay, and so do conversations, which say why nobody can answer."""
+    visible(request, account, "accounts:write")
+    connect.remove(govern.actor_of(request), account, mentions=mentions)
     return Status(204, None)
-
-
-@router.post("/accounts/{account}/test", response=TestOut, summary="Test an account")
-@govern.requires("accounts:write")
-def test_account(request: HttpRequest, account: UUID) -> Any:
-    """Each step of the connection, in plain words."""
-    _visible(request, account, "accounts:write")
-    steps = connect.test_account(govern.actor_of(request).organization, account)
-    return {"ok": all(step.ok for step in steps), "steps": [{"name": step.name, "ok": step.ok, "text": step.text} for step in steps]}
 
 
 @router.get("/quarantine", response=QuarantineList, summary="What could not be taken")
@@ -254,40 +224,6 @@ def replay_quarantined(request: HttpRequest, item: UUID) -> Any:
     return {"state": "quarantined" if taken.outcome == "quarantined" else "accepted", "reason": taken.reason}
 
 
-def account_out(account: AccountContract, request: HttpRequest) -> dict[str, Any]:
-    """An account as JSON, with its absolute inbound address where it has one."""
-    inbound = inbound_url(account, request) if registry.channel(account.channel).can("receive") else None
-    names = (
-        "id",
-        "channel",
-        "name",
-        "unit",
-        "settings",
-        "state",
-        "health",
-        "mend",
-        "created_at",
-        "last_heard_at",
-        "last_ok_at",
-        "next_look_at",
-    )
-    return {**{name: getattr(account, name) for name in names}, "url": inbound}
-
-
-def inbound_url(account: AccountContract, request: HttpRequest) -> str:
-    """Where its platform delivers: by CXM_PUBLIC_URL, else as we were called."""
-    base = settings().public_url.rstrip("/") or f"{request.scheme}://{request.get_host()}"
-    return f"{base}/in/{account.channel}/{account.id}"
-
-
-def _visible(request: HttpRequest, account: UUID, permission: str) -> AccountContract:
-    actor = govern.actor_of(request)
-    found = accounts.as_contract(accounts.find(actor.organization, account))
-    if not actor.may(permission, found.unit):
-        raise NotFound("account")
-    return found
-
-
 def _entry(item: Any) -> dict[str, Any]:
     return {name: getattr(item, name) for name in ("id", "received_at", "channel", "account", "native_id", "code", "reason", "size")}
 
@@ -298,9 +234,17 @@ def _channel(entry: registry.Channel) -> dict[str, Any]:
         "name": manifest.name, "title": manifest.title, "description": manifest.description, "capabilities": list(manifest.capabilities), "support": manifest.support,
         "text_limit": manifest.limits.text, "settings": dict(manifest.settings), "credentials": dict(manifest.credentials),
         "sources": [
-            {"kind": kind.name, "title": kind.title, "description": kind.description, "settings": dict(kind.settings)} for kind in manifest.sources
+            {"kind": kind.name, "title": kind.title, "description": kind.description, "settings": dict(kind.settings), "list": _list_of(entry.name, kind.name)}
+            for kind in manifest.sources
         ],
+        "arrange": [{"title": errand.title, "text": errand.text, "link": errand.link or None} for errand in manifest.arrange],
     }  # fmt: skip
 
 
-ROUTES = [("", router), ("/sources", sources_rest.router), ("/webhooks", hooks_rest.router)]
+def _list_of(channel: str, kind: str) -> str | None:
+    module = lists.module_of(channel)
+    return module.FORMAT if module and kind == module.KIND else None
+
+
+#: The keeping of accounts first: /accounts/test is not the account called “test”.
+ROUTES = [("/accounts", keeping_rest.router), ("", router), ("/sources", sources_rest.router), ("/webhooks", hooks_rest.router)]

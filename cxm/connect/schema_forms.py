@@ -15,7 +15,11 @@ _INPUTS = {"uri": "url", "email": "email", "password": "password", "hostname": "
 
 def fields(channel: Channel, section: str, values: Mapping[str, Any], errors: Mapping[str, str]) -> list[dict[str, Any]]:
     """The fields of ``section`` (settings, credentials) in the schema's order; ``values`` as typed or stored, ``errors`` by path."""
-    schema = channel.manifest.settings if section == "settings" else channel.manifest.credentials
+    return fields_of(channel.manifest.settings if section == "settings" else channel.manifest.credentials, section, values, errors)
+
+
+def fields_of(schema: Mapping[str, Any], section: str, values: Mapping[str, Any], errors: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The fields of any such schema."""
     required = set(schema.get("required", ()))
     found = []
     for name, rule in schema.get("properties", {}).items():
@@ -47,7 +51,11 @@ def _field(section: str, name: str, rule: Mapping[str, Any], values: Mapping[str
 
 def values(channel: Channel, section: str, posted: Mapping[str, Any]) -> dict[str, Any]:
     """What was typed into ``section``, by the schema's types; what cannot be a number stays text, for the check to name."""
-    schema = channel.manifest.settings if section == "settings" else channel.manifest.credentials
+    return values_of(channel.manifest.settings if section == "settings" else channel.manifest.credentials, section, posted)
+
+
+def values_of(schema: Mapping[str, Any], section: str, posted: Mapping[str, Any]) -> dict[str, Any]:
+    """What was typed into the fields of any such schema."""
     found: dict[str, Any] = {}
     for name, rule in schema.get("properties", {}).items():
         if rule.get("readOnly"):

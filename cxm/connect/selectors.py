@@ -41,9 +41,12 @@ def mailbox_sum(organization: UUID, account_id: UUID | None = None) -> MailboxSu
     return MailboxSum(**{key: value or 0 for key, value in found.items()})
 
 
-def gaps(organization: UUID, *, since: object) -> list[dict[str, object]]:
-    """Gaps that touch the time since ``since``, newest first."""
-    rows = Gap.objects.for_organization(organization).filter(Q(ended_at=None) | Q(ended_at__gte=since)).order_by("-began_at")[:500]
+def gaps(organization: UUID, *, since: object, account: UUID | None = None) -> list[dict[str, object]]:
+    """Gaps that touch the time since ``since``, newest first, of one account or of all."""
+    rows = Gap.objects.for_organization(organization).filter(Q(ended_at=None) | Q(ended_at__gte=since))
+    if account is not None:
+        rows = rows.filter(account_id=account)
+    rows = rows.order_by("-began_at")[:500]
     return [
         {"account": row.account_id, "began_at": row.began_at, "ended_at": row.ended_at, "filled_at": row.filled_at, "reason": row.reason}
         for row in rows

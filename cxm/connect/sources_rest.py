@@ -26,13 +26,15 @@ class SourceIn(govern.Body):
 
 
 class SourceChange(govern.Body):
-    """Settings that are given change, the rest stays."""
+    """Settings that are given change, the rest stays. ``state``: active or paused."""
 
-    settings: dict[str, Any]
+    settings: dict[str, Any] | None = None
+    state: str | None = None
 
 
 class SourceOut(BaseModel):
-    """Something an account listens to beside its own inbound."""
+    """Something an account listens to beside its own inbound. ``health`` says why it could not be heard at the last look, ``mend`` what to
+    do; both are empty where all is well. Times are null where the channel tells nothing of single sources."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -41,8 +43,15 @@ class SourceOut(BaseModel):
     account: str
     account_id: UUID
     kind: str
+    name: str
     settings: dict[str, Any]
+    state: str
+    health: str
+    mend: str
     created_at: datetime
+    last_heard_at: datetime | None
+    last_ok_at: datetime | None
+    next_look_at: datetime | None
 
 
 class SourceList(BaseModel):
@@ -59,11 +68,13 @@ def list_sources(
     channel: str | None = None,
     account: UUID | None = None,
     kind: str | None = None,
+    failing: bool = False,
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Any:
-    """Sources of accounts of the units the token may see, newest first."""
-    found = sources.source_page(govern.actor_of(request), channel=channel, account=account, kind=kind, cursor=cursor, limit=limit)
+    """Sources of accounts of the units the token may see, newest first; ``failing``: only those that cannot be heard."""
+    actor = govern.actor_of(request)
+    found = sources.source_page(actor, channel=channel, account=account, kind=kind, cursor=cursor, limit=limit, failing=failing)
     return {"items": found.items, "next": found.next}
 
 
@@ -82,11 +93,11 @@ def get_source(request: HttpRequest, source: UUID) -> Any:
     return sources.as_contract(*sources.find(govern.actor_of(request), source))
 
 
-@router.patch("/{source}", response=SourceOut, summary="Change a source")
+@router.patch("/{source}", response=SourceOut, summary="Change, pause or resume a source")
 @govern.requires("accounts:write")
 def change_source(request: HttpRequest, source: UUID, body: SourceChange) -> Any:
     """Settings that are given change, the rest stays."""
-    return sources.change(govern.actor_of(request), source, body.settings)
+    return sources.change(govern.actor_of(request), source, body.settings, state=body.state)
 
 
 @router.delete("/{source}", response={204: None}, summary="Listen to a source no more")

@@ -46,8 +46,8 @@ def gap_strip(actor: Actor, days: int, account: UUID | None = None) -> Strip:
     known = {one.id: one for one in selectors.accounts(actor.organization) if units is None or one.unit in units}
     found = [
         {**gap, "account": known.get(gap["account"])}  # type: ignore[arg-type]
-        for gap in selectors.gaps(actor.organization, since=begin)
-        if (gap["account"] == account if account else gap["account"] in known)
+        for gap in selectors.gaps(actor.organization, since=begin, account=account)
+        if gap["account"] in known
     ]
     shown = [one for one in known.values() if account is None or one.id == account]
     since = min((one.created_at for one in shown), default=end)

@@ -2,15 +2,17 @@
 
 from django.urls import path
 
-from cxm.connect import hooks_pages, pages, quarantine_pages
+from cxm.connect import connecting_pages, hooks_pages, pages, quarantine_pages, sources_pages
 
 urlpatterns = [
     path("channels", pages.channels_page, name="channels"),
     path("channels/quarantine", quarantine_pages.quarantine_page, name="quarantine"),
     path("channels/quarantine/<uuid:item>", quarantine_pages.replay, name="quarantine_replay"),
-    path("channels/new/<slug:channel>", pages.new_account, name="account_new"),
+    path("channels/new/<slug:channel>", connecting_pages.new_account, name="account_new"),
     path("channels/tier/<slug:channel>", pages.tier_fragment, name="channel_tier"),
     path("channels/<uuid:account>", pages.account_page, name="account"),
     path("channels/<uuid:account>/test", pages.test_fragment, name="account_test"),
+    path("channels/<uuid:account>/sources", sources_pages.sources_page, name="account_sources"),
+    path("channels/<uuid:account>/sources/list", sources_pages.sources_list, name="account_sources_list"),
     path("settings/webhooks", hooks_pages.webhooks_page, name="webhooks"),
 ]

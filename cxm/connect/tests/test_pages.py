@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 
 from cxm.channels import registry
+from cxm.connect import accounts, pages, quarantine_pages, schema_forms, strips
 from cxm.connect import api as connect
-from cxm.connect import pages, quarantine_pages, schema_forms, strips
 from cxm.connect.models import Account, Gap, Quarantined
 from cxm.govern import api as govern
 from cxm.kernel.clock import now
@@ -108,11 +108,11 @@ def test_pause_resume_rename_change_and_remove(house: House):
     assert "x" * 300 in wrong.content.decode()
     assert "1 to 200 characters." in wrong.content.decode()
     before = Account.objects.for_organization(house.organization).get(pk=account.id)
-    stored = pages.accounts.credentials_of(before)
+    stored = accounts.credentials_of(before)
     assert post(client, path, {"action": "change", "settings.reads_back": "on", "credentials.secret": ""}).status_code == 302
     row = Account.objects.for_organization(house.organization).get(pk=account.id)
     assert (row.name, row.settings["reads_back"]) == ("Front desk", True)
-    assert pages.accounts.credentials_of(row) == stored  # an empty secret keeps the old one
+    assert accounts.credentials_of(row) == stored  # an empty secret keeps the old one
     assert post(client, path, {"action": "remove"}).status_code == 302
     assert client.get(path).status_code == 404
 
