@@ -47,6 +47,7 @@ def tabs(actor: Actor, active: str) -> list[dict[str, Any]]:
         ("units", _("Units"), "organization:read"),
         ("members", _("Members"), "members:read"),
         ("hours", _("Hours"), "desk:write"),
+        ("queues", _("Queues"), "desk:write"),
         ("tokens", _("API tokens"), "tokens:write"),
         ("webhooks", _("Webhooks"), "webhooks:write"),
         ("sessions", _("Sign-ins"), None),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cxm.love.clocks import zone_of
 from cxm.love.selectors.detail import PersonTimeline, answered_meanwhile, conversation, conversation_of, conversation_row
-from cxm.love.selectors.inbox import case, cases, conversations, counts, neighbours, next_one, notifications, waiting_count
+from cxm.love.selectors.inbox import case, cases, conversations, counts, neighbours, next_one, notifications, queue_counts, waiting_count
 from cxm.love.selectors.pledges import pledge_counts, pledges
 from cxm.love.services.answers import reply, take_back
 from cxm.love.services.cases import create as create_case
@@ -20,6 +20,10 @@ from cxm.love.services.pledges import promise
 from cxm.love.services.pledges import settle as settle_promise
 from cxm.love.services.presence import gone, here
 from cxm.love.services.presence import others as onlookers
+from cxm.love.services.queues import delete as delete_queue
+from cxm.love.services.queues import move as move_to_queue
+from cxm.love.services.queues import queue, queues
+from cxm.love.services.queues import save as save_queue
 
 __all__ = [
     "PersonTimeline",
@@ -35,11 +39,13 @@ __all__ = [
     "conversations",
     "counts",
     "create_case",
+    "delete_queue",
     "gone",
     "here",
     "hours",
     "link_case",
     "look",
+    "move_to_queue",
     "neighbours",
     "next_one",
     "note",
@@ -48,12 +54,16 @@ __all__ = [
     "pledge_counts",
     "pledges",
     "promise",
+    "queue",
+    "queue_counts",
+    "queues",
     "remove_hours",
     "reopen",
     "reply",
     "resolve_case",
     "save_draft",
     "save_hours",
+    "save_queue",
     "settle_promise",
     "snooze",
     "tag",

@@ -17,14 +17,14 @@ KINDS = ("private", "public")
 class InboxFilter:
     """Which conversations a list shows; what is None or empty does not narrow.
 
-    ``assignee``: ``me``, ``nobody``, ``mine_or_nobody``, or a member's id. ``late``: only those whose answer, or what was
+    ``assignee``: ``me``, ``nobody``, ``mine_or_nobody``, or a member's id. ``queue``: an id, a name, or ``none``. ``late``: only those whose answer, or what was
     promised, is overdue. ``promised``: only those with an open promise.
     ``sort``: ``newest`` (last mention first) or ``due`` (what is due soonest first).
     """
 
     states: frozenset[str] = frozenset()
     assignee: str | UUID | None = None
-    queue: str | None = None
+    queue: UUID | str | None = None
     channels: frozenset[str] = frozenset()
     accounts: frozenset[UUID] = frozenset()
     languages: frozenset[str] = frozenset()
@@ -55,7 +55,7 @@ class ConversationView:
     kind: str
     state: str
     assignee: UUID | None
-    queue: str | None
+    queue: UUID | None
     case: UUID | None
     tags: tuple[str, ...]
     subject: str
@@ -287,3 +287,21 @@ class HoursView:
     next_private: int
     next_public: int
     resolution: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """A queue and its rule; what is empty asks nothing. ``position`` counts from 1: the first that fits takes a conversation.
+
+    ``default``: takes what fits nowhere. ``broken``: its query cannot be understood any more, so it takes nothing by rule.
+    """
+
+    id: UUID
+    name: str
+    position: int
+    query: str
+    channel: str
+    account: UUID | None
+    language: str
+    default: bool
+    broken: bool = False

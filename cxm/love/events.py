@@ -40,7 +40,7 @@ class ConversationsContinued(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationChanged(Event):
-    """``what``: answered, assigned, snoozed, woken, tagged, closed, reopened, noted, linked, rewritten, promised,
+    """``what``: answered, assigned, snoozed, woken, tagged, closed, reopened, noted, linked, rewritten, queued, promised,
     promise_due, promise_settled, continued (by words of ours)."""
 
     name: ClassVar[str] = "love.conversation_changed"

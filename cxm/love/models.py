@@ -26,6 +26,27 @@ class CaseRecord(OrganizationModel):
         indexes = [models.Index(fields=["organization_id", "state", "-opened_at", "-id"], name="love_case_newest")]
 
 
+class Queue(OrganizationModel):
+    """Where conversations wait. The first one, by ``position``, whose whole rule fits the opening mention takes it; else the default one.
+
+    Empty parts of a rule ask nothing; a queue without any part takes only what it is given.
+    """
+
+    name = models.CharField(max_length=120)
+    position = models.IntegerField()
+    query = models.TextField(default="")
+    channel = models.CharField(max_length=40, default="")
+    account_id = models.UUIDField(null=True)
+    language = models.CharField(max_length=35, default="")
+    is_default = models.BooleanField(default=False)
+
+    class Meta(OrganizationModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["organization_id", "name"], name="love_queue_name_once"),
+            models.UniqueConstraint(fields=["organization_id"], condition=Q(is_default=True), name="love_queue_one_default"),
+        ]
+
+
 class Conversation(OrganizationModel):
     """An exchange between one author and us on one account.
 
@@ -46,7 +67,7 @@ class Conversation(OrganizationModel):
     kind = models.CharField(max_length=10)
     state = models.CharField(max_length=10)
     assignee = models.UUIDField(null=True)
-    queue = models.TextField(null=True)
+    queue = models.ForeignKey(Queue, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     case = models.ForeignKey(CaseRecord, null=True, on_delete=models.SET_NULL, related_name="conversations", db_index=False)
     tags = ArrayField(models.TextField(), default=list)
     subject = models.TextField(default="")
@@ -77,6 +98,15 @@ class Conversation(OrganizationModel):
             models.Index(fields=["organization_id", "due_order", "id"], name="love_conversation_due", condition=~Q(state="closed")),
             models.Index(fields=["organization_id", "profile_id"], name="love_conversation_profile"),
             models.Index(fields=["organization_id", "thread_key"], name="love_conversation_thread", condition=Q(thread_key__isnull=False)),
+            models.Index(
+                fields=["organization_id", "queue", "-last_at", "-id"], name="love_conversation_queue", condition=Q(queue__isnull=False)
+            ),
+            models.Index(
+                fields=["organization_id", "state", "queue", "unit_id"],
+                name="love_conversation_queued",
+                include=["id"],
+                condition=Q(queue__isnull=False) & ~Q(state="closed"),
+            ),
             models.Index(fields=["organization_id", "case"], name="love_conversation_case", condition=Q(case__isnull=False)),
             models.Index(
                 fields=["organization_id", "state", "assignee", "unit_id", "due_order", "promise_due"],

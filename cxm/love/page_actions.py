@@ -151,6 +151,18 @@ def tag(request: HttpRequest, conversation: UUID) -> HttpResponse:
 
 
 @_action("conversations:read")
+def queue(request: HttpRequest, conversation: UUID) -> HttpResponse:
+    """Move it to a queue, or to none (empty)."""
+    actor = govern.actor_of(request)
+    wanted = request.POST.get("queue", "")
+    key = parse_id(wanted)
+    if wanted and key is None:
+        raise NotFound("queue")
+    love.move_to_queue(actor, conversation, key)
+    return _changed(request, actor, conversation, menus=True)
+
+
+@_action("conversations:read")
 def close(request: HttpRequest, conversation: UUID) -> HttpResponse:
     """Close it with a reason and go on to the next one of the list."""
     actor = govern.actor_of(request)

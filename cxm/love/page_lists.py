@@ -41,6 +41,7 @@ class Wanted:
     unit: str = ""
     late: bool = False
     promised: bool = False
+    queue: str = ""
     sort: str = "newest"
 
     def query(self, **changes: Any) -> str:
@@ -74,16 +75,19 @@ class Wanted:
             unit=parse_id(self.unit),
             late=self.late,
             promised=self.promised,
+            queue=parse_id(self.queue) or self.queue or None,
             sort=self.sort,
         )
 
     @property
     def plain(self) -> bool:
         """Whether nothing narrows it but its state and who has it."""
-        return not (self.channel or self.language or self.kind or self.tag or self.account or self.unit or self.late or self.promised)
+        return not (
+            self.channel or self.language or self.kind or self.tag or self.account or self.unit or self.late or self.promised or self.queue
+        )
 
 
-_NAMES = ("state", "assignee", "channel", "language", "kind", "tag", "account", "unit", "late", "promised", "sort")
+_NAMES = ("state", "assignee", "channel", "language", "kind", "tag", "account", "unit", "late", "promised", "queue", "sort")
 
 
 def read(values: QueryDict) -> Wanted:
@@ -101,6 +105,7 @@ def read(values: QueryDict) -> Wanted:
         unit=str(parse_id(values.get("unit", "")) or ""),
         late=values.get("late", "") in ("1", "true"),
         promised=values.get("promised", "") in ("1", "true"),
+        queue="none" if values.get("queue") == "none" else str(parse_id(values.get("queue", "")) or ""),
         sort=sort if sort in _SORTS else usual.sort,
     )
 
@@ -232,10 +237,29 @@ def views(wanted: Wanted, counts: Counts) -> list[dict[str, Any]]:
     return found
 
 
-_WIDE: dict[str, Any] = {"channel": (), "language": (), "kind": "", "tag": "", "account": "", "unit": "", "promised": False}
+_WIDE: dict[str, Any] = {"channel": (), "language": (), "kind": "", "tag": "", "account": "", "unit": "", "promised": False, "queue": ""}
 
 
-def narrowings(wanted: Wanted) -> list[dict[str, str]]:
+def queues(actor: Actor, wanted: Wanted) -> list[dict[str, Any]]:
+    """Entries of the menu of queues, each with how many wait for us in it; nothing where there are none."""
+    found = love.queues(actor.organization)
+    if not found:
+        return []
+    counts = love.queue_counts(actor)
+    target = replace(wanted, **_WIDE, state="open", assignee="all", late=False)
+    return [
+        {
+            "id": str(one.id),
+            "label": one.name,
+            "url": target.address(queue=str(one.id)),
+            "count": counts.get(one.id, 0),
+            "active": wanted.queue == str(one.id),
+        }
+        for one in found
+    ]
+
+
+def narrowings(wanted: Wanted, queues: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, str]]:
     """What narrows the list beyond its view, each with the address without it."""
     found = [{"label": words.channel(name), "url": _without(wanted, "channel", name)} for name in wanted.channel]
     found += [{"label": words.language(tag) or tag, "url": _without(wanted, "language", tag)} for tag in wanted.language]
@@ -249,6 +273,11 @@ def narrowings(wanted: Wanted) -> list[dict[str, str]]:
         found.append({"label": _("one unit"), "url": wanted.address(unit="")})
     if wanted.late:
         found.append({"label": _("late"), "url": wanted.address(late=False)})
+    if wanted.queue:
+        name = next(
+            (str(one["label"]) for one in queues if one["id"] == wanted.queue), _("no queue") if wanted.queue == "none" else _("one queue")
+        )
+        found.append({"label": name, "url": wanted.address(queue="")})
     if wanted.promised:
         found.append({"label": _("promised"), "url": wanted.address(promised=False)})
     return found
@@ -272,7 +301,7 @@ def assignees(wanted: Wanted, actor: Actor, members: Mapping[UUID, str]) -> list
 
 def form(wanted: Wanted) -> dict[str, Any]:
     """The filter form."""
-    tongues = sorted({*_TONGUES, *wanted.language})
+    tongues = sorted({*TONGUES, *wanted.language})
     return {
         "channels": [(one.name, one.manifest.title, one.name in wanted.channel) for one in registry.channels()],
         "languages": sorted(((tag, words.language(tag) or tag, tag in wanted.language) for tag in tongues), key=lambda entry: entry[1]),
@@ -285,4 +314,4 @@ def form(wanted: Wanted) -> dict[str, Any]:
     }
 
 
-_TONGUES = ("ar", "de", "en", "es", "fr", "hi", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "uk", "zh")
+TONGUES = ("ar", "de", "en", "es", "fr", "hi", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "uk", "zh")

@@ -179,6 +179,11 @@ def _unlinked(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -
     return "unlink", _("{by} took it out of its case").format(by=by)
 
 
+def _queued(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -> tuple[str, str]:
+    name = detail.get("queue")
+    return "layers", _("{by} moved it to {queue}").format(by=by, queue=name) if name else _("{by} took it out of its queue").format(by=by)
+
+
 def _promised(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -> tuple[str, str]:
     due, zone = str(detail.get("due") or ""), str(detail.get("zone") or "UTC")
     when = moment(parse_instant(due), zone) if due else "?"
@@ -197,7 +202,7 @@ def _promise_settled(detail: Mapping[str, Any], by: str, members: Mapping[UUID, 
 
 _LINES = {
     "assigned": _assigned, "closed": _closed, "reopened": _reopened, "snoozed": _snoozed, "woken": _woken, "tagged": _tagged, "linked": _linked,
-    "unlinked": _unlinked, "promised": _promised, "promise_due": _promise_due, "promise_settled": _promise_settled,
+    "unlinked": _unlinked, "queued": _queued, "promised": _promised, "promise_due": _promise_due, "promise_settled": _promise_settled,
 }  # fmt: skip
 
 

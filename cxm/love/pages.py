@@ -120,6 +120,8 @@ def conversation_context(
         "may_note": actor.may("conversations:note", view.unit),
         "promise": threads.promise_times(actor.organization, view),
         "pledges": detail.pledges,
+        "queues_here": (known := love.queues(actor.organization)),
+        "queue": next((one for one in known if one.id == view.queue), None),
         "may_read_mentions": actor.may("mentions:read", view.unit),
         "composer": composer,
         "seen_at": now().isoformat(),
@@ -141,6 +143,7 @@ def heading(view: ConversationView) -> str:
 def list_context(actor: Actor, wanted: lists.Wanted, current: UUID | None, members: dict[UUID, str]) -> dict[str, Any]:
     """Everything the list's pane shows."""
     figures = counted(actor, wanted)
+    queues = lists.queues(actor, wanted)
     return {
         **lists.rows(actor, wanted, current, members),
         **figures,
@@ -151,7 +154,8 @@ def list_context(actor: Actor, wanted: lists.Wanted, current: UUID | None, membe
         "assignee_name": words.assignees().get(wanted.assignee)
         or members.get(parse_id(wanted.assignee) or UUID(int=0), wanted.assignee[:8]),
         "assignees": lists.assignees(wanted, actor, members),
-        "narrowings": lists.narrowings(wanted),
+        "narrowings": lists.narrowings(wanted, queues),
+        "queues": queues,
         "filters": lists.form(wanted),
         "may_manage_some": actor.may("conversations:manage"),
         "may_connect": actor.may("accounts:write"),

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from cxm.govern import api as govern
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
-from cxm.love import rest_hours, rest_pledges
+from cxm.love import rest_hours, rest_pledges, rest_queues
 from cxm.love.contracts import InboxFilter
 from cxm.love.selectors import shapes
 
 router = govern.router(tags=["conversations"])
-ROUTES = [("", router), ("", rest_hours.router), ("", rest_pledges.router)]
+ROUTES = [("", router), ("", rest_hours.router), ("", rest_pledges.router), ("", rest_queues.router)]
 
 
 class ConversationOut(BaseModel):
@@ -36,7 +36,7 @@ class ConversationOut(BaseModel):
     kind: Literal["private", "public"]
     state: Literal["open", "waiting", "snoozed", "closed"]
     assignee: UUID | None
-    queue: str | None
+    queue: UUID | None
     case: UUID | None
     tags: list[str]
     subject: str
@@ -72,7 +72,7 @@ class ConversationList(BaseModel):
 
 
 class ListQuery(BaseModel):
-    """Filters; several values of one are separated by commas. ``assignee``: an id, me, nobody or mine_or_nobody."""
+    """Filters; several values of one are separated by commas. ``assignee``: an id, me, nobody or mine_or_nobody; ``queue``: an id, a name, or none."""
 
     state: str = ""
     assignee: str = ""
@@ -114,6 +114,12 @@ class SnoozeIn(govern.Body):
     """Until when (with a zone), within a year."""
 
     until: datetime
+
+
+class MoveIn(govern.Body):
+    """A queue's id, or null for none."""
+
+    queue: UUID | None
 
 
 class TagsIn(govern.Body):
@@ -190,6 +196,14 @@ def snooze(request: HttpRequest, conversation: UUID, body: SnoozeIn) -> Any:
 def tag(request: HttpRequest, conversation: UUID, body: TagsIn) -> Any:
     """Put tags on, take tags off."""
     love.tag(govern.actor_of(request), conversation, body.add, body.remove)
+    return _one(request, conversation)
+
+
+@router.post("/conversations/{conversation}/queue", response=ConversationOut, summary="Move to a queue")
+@govern.requires("conversations:manage")
+def move_to_queue(request: HttpRequest, conversation: UUID, body: MoveIn) -> Any:
+    """By hand, whatever its rule says."""
+    love.move_to_queue(govern.actor_of(request), conversation, body.queue)
     return _one(request, conversation)
 
 
@@ -308,7 +322,7 @@ def _wanted(query: ListQuery) -> InboxFilter:
     return InboxFilter(
         states=_several(query.state),
         assignee=_assignee(query.assignee),
-        queue=query.queue,
+        queue=parse_id(query.queue or "") or query.queue or None,
         channels=_several(query.channel),
         accounts=frozenset({query.account}) if query.account else frozenset(),
         languages=_several(query.language),

@@ -3,12 +3,13 @@
 from django.urls import path
 
 from cxm.love import page_actions as actions
-from cxm.love import page_hours, page_pledges, pages
+from cxm.love import page_hours, page_pledges, page_queues, pages
 from cxm.love import page_verdicts as verdicts
 from cxm.love import page_writing as writing
 
 urlpatterns = [
     path("settings/hours", page_hours.hours_page, name="settings_hours"),
+    path("settings/queues", page_queues.queues_page, name="settings_queues"),
     path("inbox", pages.inbox_page, name="inbox"),
     path("inbox/list", pages.list_fragment, name="inbox_list"),
     path("inbox/bulk", actions.bulk, name="inbox_bulk"),
@@ -27,6 +28,7 @@ urlpatterns = [
     path("inbox/<uuid:conversation>/correct", verdicts.correct, name="conversation_correct"),
     path("inbox/<uuid:conversation>/assign", actions.assign, name="conversation_assign"),
     path("inbox/<uuid:conversation>/tag", actions.tag, name="conversation_tag"),
+    path("inbox/<uuid:conversation>/queue", actions.queue, name="conversation_queue"),
     path("inbox/<uuid:conversation>/close", actions.close, name="conversation_close"),
     path("inbox/<uuid:conversation>/snooze", actions.snooze, name="conversation_snooze"),
     path("inbox/<uuid:conversation>/reopen", actions.reopen, name="conversation_reopen"),

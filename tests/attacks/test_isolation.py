@@ -30,6 +30,7 @@ BODIES: dict[str, Any] = {
     "POST /conversations/{conversation}/close": {"reason": "expired"}, "POST /conversations/{conversation}/replies": {"text": "We were here."},
     "PATCH /cases/{case}": {"state": "resolved"}, "PATCH /sources/{source}": {"settings": {"folder": "Taken"}},
     "POST /conversations/{conversation}/promises": {"text": "We were here.", "due": TOMORROW}, "PATCH /promises/{promise}": {"state": "withdrawn"},
+    "POST /conversations/{conversation}/queue": {"queue": None}, "PATCH /queues/{queue}": {"name": "Taken"},
     "PUT /hours/{unit}": {"zone": "UTC", "days": {"monday": ["09:00-17:00"]}},
 }  # fmt: skip
 
@@ -51,6 +52,8 @@ SECONDARY: list[tuple[str, str, Any]] = [
     ("POST", "/conversations/{own:conversation}/replies", {"text": "Hello", "in_reply_to": "{mention}"}),
     ("POST", "/conversations/{own:conversation}/replies", {"text": "Hello", "media": ["{mention}"]}),
     ("POST", "/conversations/{own:conversation}/replies", {"text": "Hello", "media": [{"id": "{mention}"}]}),
+    ("POST", "/conversations/{own:conversation}/queue", {"queue": "{queue}"}),
+    ("POST", "/queues", {"name": "Theirs", "account": "{account}"}),
     ("POST", "/cases", {"title": "Both", "conversations": ["{conversation}"]}),
     ("POST", "/cases", {"title": "Both", "conversations": ["{own:conversation}", "{conversation}"]}),
     ("PATCH", "/cases/{own:case}", {"add": ["{conversation}"]}),
@@ -59,7 +62,7 @@ SECONDARY: list[tuple[str, str, Any]] = [
 ]
 FILTERS = [
     "/quarantine?account={account}", "/sources?account={mailbox}", "/conversations?account={account}", "/conversations?unit={unit}", "/conversations?case={case}", "/conversations?profile={profile}",
-    "/conversations?assignee={member}",
+    "/conversations?assignee={member}", "/conversations?queue={queue}",
 ]  # fmt: skip
 #: What a stranger may ask without a sign-in.
 OPEN_PAGES = {"healthz", "readyz", "metrics", "", "sign-in", "sign-out", "accept-invitation/<str:secret>", "design", "live"}
@@ -92,7 +95,7 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str]]:
 def snapshot(house: House) -> dict[str, Any]:
     """How everything of a house stands."""
     singles = ("units/{unit}", "members/{member}", "tokens/{token}", "stops/{stop}", "profiles/{profile}", "accounts/{account}", "quarantine/{item}",
-               "webhooks/{webhook}", "replies/{reply}", "mentions/{mention}", "topics/{topic}", "conversations/{conversation}", "cases/{case}", "sources/{source}")  # fmt: skip
+               "webhooks/{webhook}", "replies/{reply}", "mentions/{mention}", "topics/{topic}", "conversations/{conversation}", "cases/{case}", "sources/{source}", "queues/{queue}")  # fmt: skip
     found = {path: house.rest.get("/" + filled(path, house.ids, {})) for path in singles}
     found["stops"] = [stop["id"] for stop in house.rest.all("/stops") if stop["on"]]
     for own in (found["tokens/{token}"], found["accounts/{account}"]):

@@ -57,15 +57,23 @@ def _rows(actor: Actor, wanted: InboxFilter) -> QuerySet[Conversation]:
         rows = rows.filter(state__in=wanted.states) if len(wanted.states) > 1 else rows.filter(state=min(wanted.states))
     if wanted.late:
         rows = rows.exclude(state="closed").filter(due_order__lt=now())
+    if wanted.queue is not None:
+        rows = rows.filter(_queued(wanted.queue))
     if wanted.promised:
         rows = rows.filter(promise_due__isnull=False)
-    equal = {"kind": wanted.kind, "queue": wanted.queue, "unit_id": wanted.unit, "case_id": wanted.case, "profile_id": wanted.profile}
+    equal = {"kind": wanted.kind, "unit_id": wanted.unit, "case_id": wanted.case, "profile_id": wanted.profile}
     rows = rows.filter(**{name: value for name, value in equal.items() if value is not None})
     within = {"channel__in": wanted.channels, "account_id__in": wanted.accounts, "language__in": wanted.languages}
     rows = rows.filter(**{name: value for name, value in within.items() if value})
     if wanted.tag is not None:
         rows = rows.filter(tags__contains=[wanted.tag])
     return rows if wanted.assignee is None else rows.filter(_assigned(actor, wanted.assignee))
+
+
+def _queued(queue: UUID | str) -> Q:
+    if queue == "none":
+        return Q(queue=None)
+    return Q(queue_id=queue) if isinstance(queue, UUID) else Q(queue__name=queue)
 
 
 def _assigned(actor: Actor, assignee: str | UUID) -> Q:
@@ -104,6 +112,12 @@ def counts(actor: Actor) -> Counts:
         )
     )
     return Counts(**found)
+
+
+def queue_counts(actor: Actor) -> dict[UUID, int]:
+    """How many wait for us in each queue; one pass over an index of what is queued and not closed."""
+    rows = readable(actor).filter(state="open", queue__isnull=False)
+    return dict(rows.values_list("queue_id").annotate(n=Count("id")).order_by())
 
 
 def waiting_count(actor: Actor) -> int:

@@ -41,7 +41,7 @@ def _view(row: Conversation, entry: Entry | None, seen: datetime | None, member:
         kind=row.kind,
         state=row.state,
         assignee=row.assignee,
-        queue=row.queue,
+        queue=row.queue_id,  # type: ignore[attr-defined]
         case=row.case_id,  # type: ignore[attr-defined]
         tags=tuple(row.tags),
         subject=row.subject,
@@ -108,7 +108,7 @@ def conversation_json(view: ConversationView) -> dict[str, Any]:
         "kind": view.kind,
         "state": view.state,
         "assignee": str(view.assignee) if view.assignee else None,
-        "queue": view.queue,
+        "queue": str(view.queue) if view.queue else None,
         "case": str(view.case) if view.case else None,
         "tags": list(view.tags),
         "subject": view.subject,

@@ -25,6 +25,7 @@ from cxm.love.clocks import FAR_FUTURE, USUAL, Terms
 from cxm.love.keys import conversation_id, conversation_key, thread_key
 from cxm.love.models import Answer, Conversation, Entry, EventLine
 from cxm.love.services import bulk, pledges, rows, threads
+from cxm.love.services.queues import Router
 from cxm.love.services.states import answered
 from cxm.people import api as people
 
@@ -104,9 +105,11 @@ class _Batch:
     lines: list[EventLine] = field(default_factory=list[EventLine])
     opened: list[tuple[Conversation, bool]] = field(default_factory=list["tuple[Conversation, bool]"])
     terms: Terms = field(init=False)
+    queues: Router = field(init=False)
 
     def __post_init__(self) -> None:
         self.terms = Terms(self.organization)
+        self.queues = Router(self.organization)
 
     def line(self, row: Conversation, what: str, **detail: Any) -> None:
         """A quiet line."""
@@ -226,6 +229,7 @@ def _new(batch: _Batch, key: UUID, group: Sequence[_Spoken], number: int) -> Con
         thread_key=thread_key(batch.organization, first.account, data["thread"]) if data.get("thread") else None,
         kind=kind,
         state="open" if awaits else "closed",
+        queue_id=batch.queues.of(data),
         subject=(data.get("title") or "")[:_SUBJECT_LIMIT],
         opened_at=opened_at,
         last_at=first.published_at,
