@@ -331,8 +331,8 @@ async def _read(response: httpx2.Response) -> httpx2.Response:
 
 
 def _check_request(url: str) -> None:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         _check_form(parts.scheme, parts.hostname or "", parts.port, userinfo="@" in parts.netloc)
     except ValueError as error:
         raise Forbidden(f"The address was refused: {error}") from error
@@ -381,10 +381,12 @@ async def web_socket(
 
     Raises :class:`Forbidden`, or Unavailable where nothing answers as a WebSocket within ``timeout`` seconds.
     """
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         host, scheme = parts.hostname or "", _plain_scheme(parts.scheme)
         _check_form(scheme, host, parts.port, userinfo="@" in parts.netloc)
+        if any(ord(sign) <= 32 for sign in url):
+            raise ValueError("It contains spaces or control characters.")
     except ValueError as error:
         raise Forbidden(f"The address was refused: {error}") from error
     port = parts.port or (443 if scheme == "https" else 80)
@@ -404,7 +406,7 @@ async def web_socket(
         text = f"“{host}” answers {error.response.status_code} where a WebSocket should open."
         raise Unavailable(text, "Check the address; redirects are not followed.") from error
     except (OSError, EOFError, TimeoutError, ValueError, WebSocketException) as error:
-        text = f"“{host}” opens no WebSocket: {getattr(error, 'reason', None) or error or 'no answer in time'}."
+        text = f"“{host}” opens no WebSocket: {getattr(error, 'reason', None) or str(error) or 'no answer in time'}."
         raise Unavailable(text, "Check the address, or wait until its server is back.") from error
     return GuardedWebSocket(inner, host)
 

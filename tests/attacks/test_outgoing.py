@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from cxm.kernel.errors import Invalid
 from cxm.kernel.network import Unavailable
@@ -63,8 +64,13 @@ def test_no_such_address_passes_the_guard(offline: None, url: str) -> None:
 def test_no_such_mail_host_is_dialled(offline: None, host: str) -> None:
     with pytest.raises(Unavailable):
         egress.dial(host, 993, tls=True, timeout=1)
+    named = f"[{host}]" if ":" in host else host
     with pytest.raises(Unavailable):
-        asyncio.run(_get(f"https://{'[' + host + ']' if ':' in host else host}/"))
+        asyncio.run(_get(f"https://{named}/"))
+    with pytest.raises(egress.Forbidden):
+        asyncio.run(egress.web_socket(f"wss://{named}/subscribe", timeout=3))
+    with pytest.raises(Invalid):
+        egress.check_url(f"wss://{named}/", web_socket=True)
 
 
 async def _get(url: str, **options: Any) -> Any:
@@ -75,6 +81,16 @@ async def _get(url: str, **options: Any) -> Any:
         await http.close()
 
 
+@pytest.mark.parametrize(
+    "url", [one.replace("https://", "wss://") for one in ODD] + ["ws://example.com/", "https://example.com/", "WS://EXAMPLE.COM/"]
+)
+def test_no_web_socket_opens_to_an_odd_address(offline: None, url: str) -> None:
+    with pytest.raises(egress.Forbidden):
+        asyncio.run(egress.web_socket(url, timeout=3))
+    with pytest.raises(Invalid):
+        egress.check_url(url, web_socket=True)
+
+
 def test_ordinary_ones_pass(offline: None) -> None:
     for url in (
         "https://hooks.example.com/reply?x=1",
@@ -83,6 +99,10 @@ def test_ordinary_ones_pass(offline: None) -> None:
         "https://[2606:4700::1111]/x",
     ):
         assert egress.check_url(url) == url
+        stream = url.replace("https", "wss")
+        assert egress.check_url(stream, web_socket=True) == stream
+        with pytest.raises(Invalid):
+            egress.check_url(stream)
 
 
 def test_a_name_that_turns_inward_between_check_and_call_is_refused_at_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +112,8 @@ def test_a_name_that_turns_inward_between_check_and_call_is_refused_at_the_call(
     egress.check_url("https://rebinding.example/x")
     with pytest.raises(Unavailable):
         asyncio.run(_get("https://rebinding.example/x"))
+    with pytest.raises(egress.Forbidden):
+        asyncio.run(egress.web_socket("wss://rebinding.example/x", timeout=3))
 
 
 def test_a_name_with_one_inner_address_among_several_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,6 +121,8 @@ def test_a_name_with_one_inner_address_among_several_is_refused(monkeypatch: pyt
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: real("93.184.215.14", *a, **k) + real("10.0.0.1", *a, **k))
     with pytest.raises(Invalid):
         egress.check_url("https://mixed.example/x")
+    with pytest.raises(egress.Forbidden):
+        asyncio.run(egress.web_socket("wss://mixed.example/x", timeout=3))
 
 
 @pytest.fixture
@@ -140,6 +164,52 @@ def leading(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_redirects_inward_and_endless_bodies_end_in_a_refusal(leading: str, path: str) -> None:
     with pytest.raises(Unavailable):
         asyncio.run(_get(leading + path, follow_redirects=True))
+    with pytest.raises(Unavailable) as refused:
+        asyncio.run(egress.web_socket(leading.replace("http", "ws") + path, timeout=1))
+    assert "127.0.0.1" in refused.value.text and refused.value.mend
+
+
+def test_a_web_socket_leads_to_the_judged_address_by_its_name_and_holds_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts: list[str | None] = []
+
+    async def said(line: ServerConnection) -> None:
+        assert line.request is not None
+        hosts.append(line.request.headers.get("host"))
+        await line.send("Hello")
+        await line.send(b"x" * 999)
+        assert await line.recv() == "and you"
+        await line.send("x" * 1001)  # packed it is small
+        await line.wait_closed()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: real("127.0.0.1" if host == "stream.example" else host, *a, **k))
+
+    async def run() -> None:
+        async with serve(said, "127.0.0.1", 0) as server, await asyncio.start_server(silent, "127.0.0.1", 0) as deaf:
+            port, mute = (next(iter(one.sockets)).getsockname()[1] for one in (server, deaf))
+            with pytest.raises(egress.Forbidden):
+                await egress.web_socket(f"ws://stream.example:{port}/")
+            monkeypatch.setattr(egress, "_OWN", {("stream.example", port), ("127.0.0.1", mute)})
+            line = await egress.web_socket(f"ws://stream.example:{port}/x", message_limit=1000)
+            assert hosts == [f"stream.example:{port}"]
+            assert [await line.receive(60), await line.receive(60), await line.receive(0.01)] == [b"Hello", b"x" * 999, None]
+            await line.send("and you")
+            with pytest.raises(Unavailable, match=r"stream\.example"):
+                await line.receive(60)
+            with pytest.raises(Unavailable, match=r"stream\.example"):
+                await line.send("too late")
+            await line.close()
+            for scheme in ("ws", "wss"):  # one that never answers, and never greets
+                with pytest.raises(Unavailable, match="no answer in time"):
+                    await egress.web_socket(f"{scheme}://127.0.0.1:{mute}/", timeout=0.2)
+            with pytest.raises(Unavailable, match="opens no WebSocket"):  # TLS where none is spoken
+                await egress.web_socket(f"wss://stream.example:{port}/")
+
+    asyncio.run(run())
 
 
 @pytest.fixture
@@ -199,6 +269,7 @@ FIELDS = {
     "webhooks": ("POST", "/webhooks", lambda value, own: {"url": f"https://{value}/x", "events": ["love.conversations_opened"]}),
     "matrix server_url": ("POST", "/accounts", lambda value, own: _homeserver("matrix", server_url=f"https://{value}")),
     "bluesky server_url": ("POST", "/accounts", lambda value, own: _homeserver("bluesky", server_url=f"https://{value}")),
+    "bluesky stream_url": ("POST", "/accounts", lambda value, own: _homeserver("bluesky", stream_url=f"wss://{value}")),
     "feed address": ("POST", "/accounts", lambda value, own: {"channel": "rss", "name": f"feeds {value}", "settings": {"feeds": [f"https://{value}/feed"]}}),
     "change webhooks": ("PATCH", "/webhooks/{webhook}", lambda value, own: {"url": f"https://{value}/x"}),
 }  # fmt: skip
@@ -231,7 +302,7 @@ def test_every_field_by_the_api(ours: House, field: str) -> None:
 
 def test_no_field_with_an_address_is_forgotten(document: dict[str, Any]) -> None:
     """A new member of a request that is named like an address or host has to be added above."""
-    known = {"url", "reply_url", "imap_host", "smtp_host", "server_url"}
+    known = {"url", "reply_url", "imap_host", "smtp_host", "server_url", "stream_url"}
     never_called = {"web_url"}  # links on pages alone
     named: set[str] = set()
     for name, schema in document["components"]["schemas"].items():

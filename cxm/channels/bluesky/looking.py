@@ -54,12 +54,15 @@ class Found:
 @dataclass(slots=True)
 class Memory:
     """What one account's looks leave to the next. ``known``: by owner and key of a post, its moment and the end of its version (CID);
-    ``checked``, ``place``: when and where known posts were last asked about."""
+    ``checked``, ``place``: when and where known posts were last asked about; ``stream``: how far the live stream was heard (microseconds
+    since 1970); ``cut``: since when it is away, "" where it is not."""
 
     tracks: dict[str, Track] = field(default_factory=dict[str, Track])
     known: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     checked: str = ""
     place: int = 0
+    stream: int = 0
+    cut: str = ""
 
     @classmethod
     def of(cls, cursor: Mapping[str, Any] | None) -> Memory:
@@ -71,13 +74,22 @@ class Memory:
             for name, given in table(told.get("tracks")).items()
         }
         known = {key: (string(pair[0]), string(pair[1])) for key, one in table(told.get("known")).items() if len(pair := entries(one)) == 2}
-        return cls(tracks, known, string(told.get("checked"), 40), whole(told.get("place")) or 0)
+        place, stream = (max(whole(told.get(name)) or 0, 0) for name in ("place", "stream"))
+        return cls(tracks, known, string(told.get("checked"), 40), place, stream, string(told.get("cut"), 40))
 
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
         tracks = {name: {key: part for key, part in asdict(track).items() if part} for name, track in self.tracks.items()}
         known = {key: list(pair) for key, pair in self.known.items()}
-        return {"tracks": tracks, "known": known, "checked": self.checked, "place": self.place}
+        told = {"tracks": tracks, "known": known, "checked": self.checked, "place": self.place}
+        return told | ({"stream": self.stream} if self.stream else {}) | ({"cut": self.cut} if self.cut else {})
+
+    def learn(self, key: str, learned: tuple[str, str] | None) -> None:
+        """Remember a post's moment and version; None: that it is gone."""
+        if learned is None:
+            self.known.pop(key, None)
+        else:
+            self.known[key] = learned
 
     def track(self, name: str) -> Track:
         """The track of that name, new where there is none."""

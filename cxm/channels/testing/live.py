@@ -1,4 +1,4 @@
-"""A plain HTTP client for tests marked ``lab``: connectors against real servers on loopback, without the product around them."""
+"""A plain HTTP client, and WebSockets, for tests marked ``lab``: connectors against real servers on loopback, without the product around them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from cxm.channels.contracts import Unavailable
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from cxm.channels.contracts import Unavailable, WebSocket
 from cxm.channels.testing.web import Answer
 
 
@@ -53,3 +56,40 @@ class LoopbackHttp:
             return Answer(error.code, error.read(), {key.lower(): value for key, value in error.headers.items()})
         except (OSError, ValueError) as error:
             raise Unavailable(f"“{asked.host}” does not answer.", effect_possible=isinstance(error, TimeoutError)) from error
+
+
+class _LoopbackWebSocket:
+    """As :class:`~cxm.channels.contracts.WebSocket` promises."""
+
+    def __init__(self, inner: ClientConnection) -> None:
+        self._inner = inner
+
+    async def receive(self, timeout: float) -> bytes | None:
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._inner.recv(decode=False)
+        except TimeoutError:
+            return None
+        except ConnectionClosed as error:
+            raise Unavailable("The line was cut.") from error
+
+    async def send(self, message: str | bytes) -> None:
+        try:
+            await self._inner.send(message)
+        except ConnectionClosed as error:
+            raise Unavailable("The line was cut.") from error
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+async def loopback_web_socket(
+    url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 15.0, message_limit: int = 1_000_000
+) -> WebSocket:
+    """As :class:`~cxm.channels.contracts.WebSockets` promises, for addresses on loopback alone."""
+    assert url.startswith(("ws://127.0.0.1", "ws://localhost")), f"{url} is not on loopback"
+    try:
+        inner = await connect(url, proxy=None, additional_headers=dict(headers or {}), open_timeout=timeout, max_size=message_limit)
+    except (OSError, TimeoutError, WebSocketException) as error:
+        raise Unavailable(f"“{url}” opens no WebSocket.") from error
+    return _LoopbackWebSocket(inner)

@@ -183,6 +183,12 @@ class Network:
             return answer(json={"thread": {"$type": "app.bsky.feed.defs#blockedPost", "uri": address, "blocked": True}})
         return answer(json={"thread": {"$type": "app.bsky.feed.defs#threadViewPost", "post": self.view(address)}})
 
+    def _getProfiles(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:
+        names = {did: name for name, did in HANDLES.items()}
+        known = [one for one in query["actors"] if one in names]
+        told = [{"did": one, "handle": names[one], "displayName": one[8:].title(), "viewer": self.viewers.get(one, {})} for one in known]
+        return answer(json={"profiles": told})
+
     def _resolveHandle(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:
         did = HANDLES.get(query["handle"][0])
         return answer(json={"did": did}) if did else refusal(400, "InvalidRequest", "Unable to resolve handle")

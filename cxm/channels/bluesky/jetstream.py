@@ -1,0 +1,97 @@
+"""What of the network's posts concerns an account, told from a Jetstream's messages. Pure.
+
+Source: github.com/bluesky-social/jetstream (JSON events; ``time_us`` is the cursor) and lexicon app.bsky.feed.post.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from cxm.channels.bluesky import ids
+from cxm.channels.kit import jsons
+from cxm.channels.kit.fields import entries, string, table, whole
+
+_TIME = re.compile(rb'"time_us"\s*:\s*([0-9]{1,17})\b')
+_OTHER = re.compile(rb'"operation"\s*:\s*"(?:delete|update)"')
+_FACETS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a post: ``record`` is what it says now, None where it was deleted. ``time``: microseconds since 1970."""
+
+    address: str
+    time: int
+    cid: str
+    record: dict[str, Any] | None
+    changed: bool
+
+    @property
+    def key(self) -> str:
+        """What the post is remembered by, as :func:`~cxm.channels.bluesky.looking.key_of` says it."""
+        return "/".join(ids.post_parts(self.address) or (self.address,))
+
+
+def address(base: str, since: int) -> str:
+    """Where to listen: all posts, from ``since`` (microseconds) on. ``base`` may leave out the path."""
+    parts = urlsplit(base)
+    path = parts.path if parts.path.strip("/") else "/subscribe"
+    return urlunsplit(parts._replace(path=path, query=urlencode({"wantedCollections": ids.POST, "cursor": since}), fragment=""))
+
+
+def time_of(message: bytes) -> int:
+    """When a message was made, in microseconds since 1970; 0 where it does not say."""
+    found = _TIME.search(message)
+    return int(found[1]) if found else 0
+
+
+class Filter:
+    """Tells what concerns us: posts that name us, answer or quote us, stand in a thread of ours or are ours (where ``own``), and what
+    became of posts we know. Most messages are passed over without being read."""
+
+    def __init__(self, me: str, *, own: bool) -> None:
+        self._me, self._mark, self._own = me, me.encode(), own
+
+    def event(self, message: bytes, known: Container[str]) -> Event | None:
+        """What ``message`` tells us, None where it is nothing to us. ``known``: the posts we know. Nothing makes it raise."""
+        if self._mark not in message and not _OTHER.search(message):
+            return None
+        try:
+            told = table(jsons.load(message))
+        except jsons.NotJson:
+            return None
+        commit, did = table(told.get("commit")), string(told.get("did"), 500)
+        place = ids.post_parts(f"at://{did}/{string(commit.get('collection'), 200)}/{string(commit.get('rkey'), 300)}")
+        if place is None:
+            return None
+        event = Event(
+            address=ids.uri(*place),
+            time=whole(told.get("time_us")) or 0,
+            cid=string(commit.get("cid"), 200),
+            record=None if commit.get("operation") == "delete" else table(commit.get("record")),
+            changed=commit.get("operation") == "update",
+        )
+        return event if self._wanted(event, place[0], known) else None
+
+    def _wanted(self, event: Event, did: str, known: Container[str]) -> bool:
+        if event.record is None or (event.changed and event.key in known):
+            return event.key in known
+        return self._own if did == self._me else self._concerns(event.record)
+
+    def _concerns(self, record: dict[str, Any]) -> bool:
+        reply = table(record.get("reply"))
+        named = [table(reply.get("parent")), table(reply.get("root")), _quoted(table(record.get("embed")))]
+        if any((ids.post_parts(string(one.get("uri"), 1000)) or ("",))[0] == self._me for one in named):
+            return True
+        features = (table(one) for facet in entries(record.get("facets"))[:_FACETS] for one in entries(table(facet).get("features"))[:10])
+        return any(one.get("did") == self._me for one in features)
+
+
+def _quoted(embed: dict[str, Any]) -> dict[str, Any]:
+    """The post that a record quotes. A record with media wraps it once more."""
+    record = table(embed.get("record"))
+    return table(record.get("record")) if "record" in record else record
