@@ -261,7 +261,13 @@ def _channel(manifest: Any, result: Any, live: str) -> str:
         for name, one in properties.items()
     ]
     said = manifest.description or manifest.title
-    return f"## {manifest.title}\n\n{said}\n\n" + table(("", ""), facts) + "\n" + table(("setting", "title", "", "what it does"), rows)
+    errands = [
+        f"{number}. **{one.title}.** {one.text}" + (f" <{one.link}>" if one.link else "") for number, one in enumerate(manifest.arrange, 1)
+    ]
+    first = "To arrange there first:\n\n" + "\n".join(errands) + "\n\n" if errands else ""
+    return (
+        f"## {manifest.title}\n\n{said}\n\n{first}" + table(("", ""), facts) + "\n" + table(("setting", "title", "", "what it does"), rows)
+    )
 
 
 def _rule(value: bool | str) -> str:

@@ -23,7 +23,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Every check that can be made; one that fails hides no other."""
-    return [
+    findings = [
         _check(name, look)
         for name, look in (
             ("data directory", _data),
@@ -33,6 +33,7 @@ def examine() -> list[Finding]:
             ("mention store", _mentions),
         )
     ]
+    return [*findings, *_accounts()] if all(one.ok for one in findings if one.check in ("secret key", "PostgreSQL")) else findings
 
 
 def _check(name: str, look: Callable[[], str]) -> Finding:
@@ -82,3 +83,33 @@ def _mentions() -> str:
         return "empty yet"
     TantivyStore(folder, writable=False).close()
     return "readable"
+
+
+def _accounts() -> list[Finding]:
+    """Every account that fails or is silent, with the mend; one line where all are well."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cxm.run.settings")
+    try:
+        with engine():
+            django.setup()
+            return _judged()
+    except Exception as error:  # the schema is not there yet, or is another version's
+        return [Finding("accounts", True, f"not looked at ({type(error).__name__}); they are once “cxm serve” has run")]
+
+
+def _judged() -> list[Finding]:
+    from cxm.connect import api as connect
+    from cxm.govern import api as govern
+
+    found: list[Finding] = []
+    count = 0
+    for organization in govern.organizations():
+        counted = connect.source_sums(organization.id)
+        for account in connect.accounts(organization.id):
+            count += 1
+            told = connect.health_of(account, counted.get(account.id))
+            told = connect.silence_of(account) or told if told.ok else told
+            if not told.ok:
+                found.append(Finding(f"account {account.channel}/{account.name}", False, f"{told.text} {told.mend}".strip()))
+    return found or [Finding("accounts", True, f"{count} connected, none fails or is silent")]

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import typer
 
-from cxm.kernel.errors import Conflict, Invalid, NotFound
+from cxm.kernel.errors import NotFound
 from cxm.run.cli import kit
 
 accounts_app = typer.Typer(help="Our handles on channels.", no_args_is_help=True)
@@ -63,14 +63,17 @@ def _pair(text: str) -> tuple[str, str]:
     return key.strip(), value
 
 
-def _credentials(known: Any, from_stdin: bool) -> dict[str, str]:
+def _credentials(known: Any, from_stdin: bool, keys: list[str] | None = None) -> dict[str, str]:
     if from_stdin:
         given = json.load(sys.stdin)
         if not isinstance(given, dict):
             raise typer.BadParameter("Standard input holds no JSON object.")
         return {str(key): str(value) for key, value in given.items()}
-    required = [key for key in known.manifest.credentials.get("required", []) if not known.manifest.auth.secret_made_here]
-    return {key: kit.secret(known.manifest.credentials["properties"][key].get("title", key), not sys.stdin.isatty()) for key in required}
+    properties = known.manifest.credentials.get("properties", {})
+    if unknown := [key for key in keys or () if key not in properties]:
+        raise typer.BadParameter(f"{known.manifest.title} knows no credential “{unknown[0]}”; use {', '.join(properties) or 'none'}.")
+    required = keys or [key for key in known.manifest.credentials.get("required", []) if not known.manifest.auth.secret_made_here]
+    return {key: kit.secret(properties[key].get("title", key), not sys.stdin.isatty()) for key in required}
 
 
 @accounts_app.command("list")
@@ -79,24 +82,56 @@ def list_(data: kit.Data = None, organization: kit.Organization = None, as_json:
     with kit.engines(data):
         from cxm.connect import api as connect
 
-        found = connect.accounts(kit.organization_of(organization))
-    plain = [
-        {
-            "id": str(entry.id),
-            "channel": entry.channel,
-            "name": entry.name,
-            "state": entry.state,
-            "health": entry.health,
-            "mend": entry.mend,
-        }
-        for entry in found
-    ]
-    kit.show(
-        plain,
-        as_json,
-        [f"{entry['id']}  {entry['channel']:10}  {entry['name']:30}  {entry['state']}  {entry['health']}" for entry in plain]
-        or ["no accounts yet; see cxm account add --help"],
-    )
+        where = kit.organization_of(organization)
+        counted = connect.source_sums(where)
+        plain = [_plain(entry, connect.health_of(entry, counted.get(entry.id))) for entry in connect.accounts(where)]
+    lines = [f"{entry['id']}  {entry['channel']:10}  {entry['name']:30}  {entry['state']}  {entry['summary']}" for entry in plain]
+    kit.show(plain, as_json, lines or ["no accounts yet; see cxm account add --help"])
+
+
+@accounts_app.command("show")
+def show(account: Which, data: kit.Data = None, organization: kit.Organization = None, as_json: kit.AsJson = False) -> None:
+    """How one account is: when it was heard, what is wrong and how to mend it, its sources and gaps. Example: cxm account show rss/News"""
+    with kit.engines(data):
+        from datetime import timedelta
+
+        from cxm.connect import api as connect
+        from cxm.kernel.clock import now
+
+        where = kit.organization_of(organization)
+        found = connect.account(where, _find(where, account))
+        counted = connect.source_sums(where, found.id).get(found.id)
+        told = connect.health_of(found, counted)
+        told = connect.silence_of(found) or told if told.ok else told
+        plain = _plain(found, told)
+        plain["sources"] = {"total": counted.total, "paused": counted.paused, "failing": counted.failing} if counted else None
+        plain["gaps"] = [
+            {key: gap[key] for key in ("began_at", "ended_at", "filled_at", "reason")}
+            for gap in connect.gaps(where, since=now() - timedelta(days=90), account=found.id)
+        ]
+    kit.show(plain, as_json, _lines(plain))
+
+
+def _plain(found: Any, told: Any) -> dict[str, Any]:
+    return {
+        "id": str(found.id), "channel": found.channel, "name": found.name, "state": found.state, "ok": told.ok, "summary": told.text, "advice": told.mend,
+        "health": found.health, "mend": found.mend, "last_heard_at": found.last_heard_at, "last_ok_at": found.last_ok_at, "next_look_at": found.next_look_at,
+        "limits": [{"host": one.host, "left": one.left, "of": one.of, "resets_at": one.resets_at} for one in found.limits],
+    }  # fmt: skip
+
+
+def _lines(plain: dict[str, Any]) -> list[str]:
+    """An account for people, a fact a line."""
+    lines = [f"{plain['channel']}/{plain['name']}: {plain['summary']}"]
+    lines += [f"what to do: {plain['advice']}"] if plain["advice"] else []
+    lines += [f"last heard: {plain['last_heard_at'] or 'nothing yet'}", f"next look: {plain['next_look_at'] or '-'}"]
+    lines += [f"calls left at {one['host']}: {one['left']}" + (f" of {one['of']}" if one["of"] else "") for one in plain["limits"]]
+    if plain["sources"]:
+        lines.append("sources: {total} ({paused} paused, {failing} cannot be heard)".format(**plain["sources"]))
+    for gap in plain["gaps"]:
+        end = "filled" if gap["filled_at"] else "still cut" if gap["ended_at"] is None else "not filled"
+        lines.append(f"gap: {gap['began_at']} to {gap['ended_at'] or 'now'}, {end}: {gap['reason']}")
+    return lines
 
 
 @accounts_app.command("test")
@@ -132,6 +167,44 @@ def pause(
     print(f"{changed.name}: {changed.state}")
 
 
+@accounts_app.command("resume")
+def resume(account: Which, data: kit.Data = None, organization: kit.Organization = None) -> None:
+    """Go on where a pause began: what was missed is fetched where the platform still has it. Example: cxm account resume rss/News"""
+    pause(account, True, data, organization)
+
+
+@accounts_app.command("sign-in")
+def sign_in(
+    account: Which,
+    keys: Annotated[
+        list[str] | None, typer.Option("--key", metavar="NAME", help="A credential to ask for; again for more. All where left out.")
+    ] = None,
+    credentials_stdin: Annotated[
+        bool, typer.Option("--credentials-stdin", help="Read credentials as a JSON object from standard input.")
+    ] = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Store them without a test, for a server that is away.")] = False,
+    data: kit.Data = None,
+    organization: kit.Organization = None,
+    as_json: kit.AsJson = False,
+) -> None:
+    """New credentials over the old: its place, its sources and all that was heard stay. They are tried first, and the old are kept where
+    they are refused. A webhook gets a fresh secret, shown once.
+
+    Example: cxm account sign-in email/care@example.com --key password
+    """
+    with kit.engines(data):
+        from cxm.channels import registry
+        from cxm.connect import api as connect
+
+        where = kit.organization_of(organization)
+        found = connect.account(where, _find(where, account))
+        given = _credentials(registry.channel(found.channel), credentials_stdin, keys)
+        _, secret, steps = connect.sign_in_anew(kit.actor_of(where), found.id, given, anyway=anyway)
+    plain = {"id": str(found.id), "secret": secret, "steps": [{"name": step.name, "ok": step.ok, "text": step.text} for step in steps]}
+    lines = [f"ok     {step.name}: {step.text}" for step in steps] + ["the new credentials are stored"]
+    kit.show(plain, as_json, [*lines, *([f"secret (shown once): {secret}"] if secret else [])])
+
+
 @accounts_app.command("feeds")
 def feeds(
     account: Which,
@@ -142,59 +215,43 @@ def feeds(
     organization: kit.Organization = None,
     as_json: kit.AsJson = False,
 ) -> None:
-    """Listen to every feed of a list (OPML) on an account for feeds.
+    """Listen to every feed of a list (OPML) on an account for feeds; the same as cxm source import.
 
     Example: cxm account feeds rss/News --opml subscriptions.opml
     """
-    with kit.engines(data):
-        from cxm.channels.rss import finding
-
-        where = kit.organization_of(organization)
-        try:
-            listed = finding.in_list(opml.read_bytes())
-        except ValueError as error:
-            raise Invalid("not_a_list", str(error), "Export the list from your reader as OPML.") from error
-        done = _add_feeds(kit.actor_of(where), _find(where, account), listed)
-    lines = [f"read: {done['read']}", f"added: {done['added']}", f"known: {done['known']}", f"refused: {len(done['refused'])}"]
-    kit.show(done, as_json, lines + [f"  {one['url']}: {one['reason']}" for one in done["refused"]])
+    take_list(account, opml, data, organization, as_json)
 
 
-def _add_feeds(actor: Any, account: UUID, listed: list[Any]) -> dict[str, Any]:
-    from cxm.connect import api as connect
-
-    done: dict[str, Any] = {"read": len(listed), "added": 0, "known": 0, "refused": []}
-    known: set[str] = set()
-    cursor: str | None = None
-    while True:
-        found = connect.source_page(actor, channel=None, account=account, kind="feed", cursor=cursor, limit=500)
-        known |= {str(source.settings.get("url")) for source in found.items}
-        if (cursor := found.next) is None:
-            break
-    for one in listed:
-        url = "https:" + one.url.partition(":")[2]
-        if url in known:
-            done["known"] += 1
-            continue
-        told = {"url": url, "title": one.title, "folder": " / ".join(one.folders)[:400]}
-        try:
-            connect.add_source(actor, account=str(account), kind="feed", settings={key: value for key, value in told.items() if value})
-        except (Invalid, Conflict) as error:
-            done["refused"].append({"url": url, "reason": error.text})
-            continue
-        known.add(url)
-        done["added"] += 1
-    return done
-
-
-@accounts_app.command("remove")
-def remove(account: Which, data: kit.Data = None, organization: kit.Organization = None) -> None:
-    """Disconnect an account; its mentions stay. Example: cxm account remove email/care@example.com"""
+def take_list(account: str, file: Path, data: Path | None, organization: str | None, as_json: bool) -> None:
+    """Take a list of sources and say what became of it."""
     with kit.engines(data):
         from cxm.connect import api as connect
 
         where = kit.organization_of(organization)
-        connect.remove(kit.actor_of(where), _find(where, account))
-    print("removed")
+        done = connect.take_list(kit.actor_of(where), _find(where, account), file.read_bytes())
+    plain = {
+        "read": done.read, "added": done.added, "known": done.known, "refused": [{"url": name, "reason": reason} for name, reason in done.refused],
+    }  # fmt: skip
+    lines = [f"read: {done.read}", f"added: {done.added}", f"known: {done.known}", f"refused: {len(done.refused)}"]
+    kit.show(plain, as_json, lines + [f"  {name}: {reason}" for name, reason in done.refused])
+
+
+@accounts_app.command("remove")
+def remove(
+    account: Which,
+    mentions: Annotated[
+        str, typer.Option("--mentions", metavar="keep", help="What happens to what was heard; keep is all there is so far.")
+    ] = "keep",
+    data: kit.Data = None,
+    organization: kit.Organization = None,
+) -> None:
+    """Disconnect an account; its mentions and conversations stay. Example: cxm account remove email/care@example.com"""
+    with kit.engines(data):
+        from cxm.connect import api as connect
+
+        where = kit.organization_of(organization)
+        connect.remove(kit.actor_of(where), _find(where, account), mentions=mentions)
+    print("removed; its mentions stay")
 
 
 def _find(organization: UUID, text: str) -> UUID:
