@@ -51,12 +51,10 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """Where it may connect: fixed names (``*.example.org`` too), and the settings that name hosts or URLs; ``sockets``: those of
-    them that are addresses of WebSockets (``wss://``)."""
+    """Where it may connect: fixed names (``*.example.org`` too), and the settings that name hosts or URLs."""
 
     allowed: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
-    sockets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +244,7 @@ def _manifest(top: _Reader, problems: list[str]) -> Manifest:
         settings=top.get("settings", dict, {}),
         credentials=top.get("credentials", dict, {}),
         auth=Auth(auth.choice("kind", AUTHS), auth.get("inbound", str), auth.get("secret_made_here", bool, False)),
-        hosts=Hosts(hosts.strings("allowed"), hosts.strings("settings"), hosts.strings("sockets")),
+        hosts=Hosts(hosts.strings("allowed"), hosts.strings("settings")),
         stream=StreamRules(stream.strings("needs")),
         limits=Limits(
             text=limits.positive("text"),
@@ -327,9 +325,6 @@ def _check(manifest: Manifest, folder: str, problems: list[str]) -> None:
     named = [*manifest.hosts.settings, *manifest.reply.needs, *manifest.stream.needs]
     if manifest.stream.needs and not {"poll", "stream"} <= set(manifest.capabilities):
         problems.append("stream.needs is for a channel that both polls and streams.")
-    problems.extend(
-        f"hosts.sockets: “{name}” is not in hosts.settings." for name in manifest.hosts.sockets if name not in manifest.hosts.settings
-    )
     named += [rule for rule in (manifest.reply.idempotent, manifest.reply.reads_back) if isinstance(rule, str)]
     problems.extend(f"“{name}” is named as a setting but is not in settings.properties." for name in named if name not in properties)
 

@@ -257,8 +257,8 @@ def checked_settings(known: registry.Channel, values: Mapping[str, Any]) -> dict
         if spec.get("type") == "array":
             for number, one in enumerate(result.get(key) or ()):
                 egress.check_url(one if "://" in one else f"https://{one}", path=f"settings.{key}.{number}")
-        elif result.get(key) and spec.get("format") in ("uri", "url"):
-            egress.check_url(result[key], path=f"settings.{key}", web_socket=key in known.manifest.hosts.sockets)
+        elif result.get(key) and spec.get("format") in ("uri", "url", "wss"):
+            egress.check_url(result[key], path=f"settings.{key}", web_socket=spec["format"] == "wss")
         elif result.get(key):
             egress.check_host(result[key], result.get(key.replace("host", "port")), path=f"settings.{key}")
     return result

@@ -1,7 +1,7 @@
 """The part of JSON Schema that settings and credentials need: enough to draw a form, check it and say what is wrong.
 
 Known keywords: ``type`` (object at the top; string, integer, number, boolean, array of strings), ``properties``, ``required``,
-``additionalProperties: false`` (always so), ``title``, ``description``, ``default``, ``examples``, ``enum``, ``format`` (uri,
+``additionalProperties: false`` (always so), ``title``, ``description``, ``default``, ``examples``, ``enum``, ``format`` (uri, wss,
 hostname, email, password), ``minimum``, ``maximum``, ``minLength``, ``maxLength``, ``pattern``, ``items``, ``readOnly``.
 """
 
@@ -34,7 +34,7 @@ _KNOWN = {
     "readOnly",
     "writeOnly",
 }
-_FORMATS = ("uri", "hostname", "email", "password")
+_FORMATS = ("uri", "wss", "hostname", "email", "password")
 _HOSTNAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*")
 _EMAIL = re.compile(r"[^@\s<>,;\"\x00-\x1f]{1,64}@[^@\s<>,;\"\x00-\x1f]{1,253}")
 
@@ -132,8 +132,10 @@ def _wrong_text(value: str, rule: Mapping[str, Any]) -> str:
     if "pattern" in rule and not re.search(str(rule["pattern"]), value):
         return f"This must match {rule['pattern']}."
     form = rule.get("format")
-    if form == "uri" and not _is_url(value):
+    if form == "uri" and not _is_url(value, "https", "http"):
         return "This must be a full address, like https://example.org/replies."
+    if form == "wss" and not _is_url(value, "wss", "ws"):
+        return "This must be the full address of a stream, like wss://example.org."
     if form == "hostname" and not _HOSTNAME.fullmatch(value):
         return "This must be a host name, like imap.example.org, without a scheme or port."
     if form == "email" and not _EMAIL.fullmatch(value):
@@ -141,9 +143,9 @@ def _wrong_text(value: str, rule: Mapping[str, Any]) -> str:
     return ""
 
 
-def _is_url(value: str) -> bool:
+def _is_url(value: str, *schemes: str) -> bool:
     try:
         parts = urlsplit(value)
-        return parts.scheme in ("https", "http") and bool(parts.hostname) and (parts.port is None or parts.port > 0) and value.isprintable()
+        return parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0) and value.isprintable()
     except ValueError:
         return False
