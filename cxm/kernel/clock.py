@@ -68,3 +68,8 @@ def in_utc(moment: datetime) -> datetime:
 def format_instant(moment: datetime) -> str:
     """``2026-11-21T10:00:00Z``, with microseconds only where there are any."""
     return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat()[:-6] + "Z"
+
+
+def minute_after(moment: datetime) -> datetime:
+    """The full minute that ends what has happened by ``moment``: equal for all who ask within a minute, so that counts can be remembered."""
+    return moment.replace(second=0, microsecond=0) + timedelta(minutes=1)

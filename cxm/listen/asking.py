@@ -64,7 +64,8 @@ def instant(text: str, path: str) -> datetime | None:
     if not text:
         return None
     if ago := _AGO.fullmatch(text):
-        return now() - (timedelta(hours=int(ago[1])) if ago[2] == "h" else timedelta(days=int(ago[1])))
+        # From the full minute on: who asks again within it asks the same, and is answered from memory.
+        return now().replace(second=0, microsecond=0) - (timedelta(hours=int(ago[1])) if ago[2] == "h" else timedelta(days=int(ago[1])))
     try:
         return datetime.fromisoformat(text).replace(tzinfo=UTC) if _DAY.fullmatch(text) else parse_instant(text)
     except (ValueError, OverflowError, Invalid) as error:

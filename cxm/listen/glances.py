@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from cxm.design import charts
 from cxm.kernel.actor import Actor
-from cxm.kernel.clock import now
+from cxm.kernel.clock import minute_after, now
 from cxm.kernel.errors import CxmError
 from cxm.listen import asking, selectors, topics
 from cxm.listen.asking import Asked
@@ -27,7 +27,7 @@ def topic_glances(actor: Actor, *, limit: int) -> list[dict[str, Any]]:
 def glance(actor: Actor, row: Topic) -> dict[str, Any]:
     """A topic with what it found in seven days, in the seven before, and day by day; ``broken`` where it cannot be asked any more."""
     query = asking.written("topic", row.name)
-    end = now()
+    end = minute_after(now())
     entry: dict[str, Any] = {"topic": row, "url": Asked(query, "now-7d").address(), "all_url": Asked(query).address(), "broken": ""}
     try:
         counted = selectors.aggregate(actor, query, [By("published_at", interval="day")], after=end - 2 * _WEEK, before=end)

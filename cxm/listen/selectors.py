@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,9 @@ _INNER = ("organization", "context", "provider_order", "imported", "addressed", 
 
 def understood(actor: Actor, text: str) -> language.Query:
     """A query with this organization's topics and unit names resolved; raises BadInput ``query_invalid`` with the position."""
+    folded = text.casefold()
+    if "topic" not in folded and "unit" not in folded:
+        return _understood(text)
 
     def units(name: str) -> tuple[str, ...] | None:
         """A unit's name stands for it and everything below it."""
@@ -35,6 +39,12 @@ def understood(actor: Actor, text: str) -> language.Query:
         return tuple(str(each) for unit in found for each in govern.descendants(actor.organization, unit)) or None
 
     return language.parse(text, topics=topics.resolver(actor.organization), names={"unit": units})
+
+
+@lru_cache(maxsize=1024)
+def _understood(text: str) -> language.Query:
+    """A query that means the same to everybody: pages ask the same ones again and again."""
+    return language.parse(text)
 
 
 def _units(actor: Actor) -> list[str] | None:
@@ -152,11 +162,10 @@ class Coverage:
 
 def coverage(actor: Actor, *, after: datetime | None = None, before: datetime | None = None) -> Coverage:
     """The sum over all end states; it equals the number heard, or something is lost."""
-    rows = _ledger(actor, after, before)
-    counted = dict(rows.filter(deleted_at=None).values_list("state").annotate(n=Count("id")))
-    deleted = rows.filter(deleted_at__isnull=False).count()
+    counted = {str(state): (living, gone) for state, living, gone in _ledger(actor, after, before).order_by().values_list("state").annotate(living=Count("id", filter=Q(deleted_at=None)), gone=Count("id", filter=Q(deleted_at__isnull=False)))}  # fmt: skip
+    deleted = sum(gone for _living, gone in counted.values())
     mailbox = connect.mailbox_sum(actor.organization)
-    states = {state: counted.get(state, 0) for state in STATES}
+    states = {state: counted.get(state, (0, 0))[0] for state in STATES}
     return Coverage(sum(states.values()) + deleted, states, deleted, mailbox.waiting, mailbox.quarantined, mailbox.duplicate)
 
 

@@ -36,7 +36,7 @@ def person(actor: Actor, view: ConversationView) -> dict[str, Any]:
     others = love.conversations(actor, InboxFilter(states=open_states, profile=view.profile), None, _OPEN).items
     found["open"] = [_matter(one) for one in others if one.id != view.id]
     found["happened"] = [
-        entry for item in people.timeline(actor, profile.id, None, _TIMELINE).items if (entry := _happened(item.at, item.data, view))
+        entry for item in people.timeline(actor, profile, None, _TIMELINE).items if (entry := _happened(item.at, item.data, view))
     ]
     return found
 

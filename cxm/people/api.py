@@ -62,8 +62,11 @@ def register_timeline(source: TimelineSource) -> None:
     selectors.register_timeline(source)
 
 
-def timeline(actor: Actor, profile: UUID, cursor: str | None = None, limit: int | None = None) -> Page[TimelineEntry]:
-    """What happened with the person, newest first, in the units whose conversations ``actor`` may read. Needs profiles:read."""
+def timeline(actor: Actor, profile: UUID | ProfileView, cursor: str | None = None, limit: int | None = None) -> Page[TimelineEntry]:
+    """What happened with the person, newest first, in the units whose conversations ``actor`` may read. Needs profiles:read.
+
+    ``profile``: its id, or the profile itself where it was just read.
+    """
     services.require(actor, "profiles:read")
     return selectors.timeline(actor.organization, profile, cursor, limit, actor.units("conversations:read"))
 

@@ -100,7 +100,7 @@ def _merge(request: HttpRequest, actor: Actor, one: ProfileView) -> UUID:
 def _context(request: HttpRequest, actor: Actor, one: ProfileView) -> dict[str, Any]:
     asked = request.GET.get("join", "").replace("\x00", "")
     candidates = people.profiles(actor.organization, asked, None, _CANDIDATES + 1).items if asked.strip() else []
-    timeline = people.timeline(actor, one.id, request.GET.get("cursor") or None, _TIMELINE)
+    timeline = people.timeline(actor, one, request.GET.get("cursor") or None, _TIMELINE)
     return {
         "one": one,
         "identities": [identity(entry) for entry in one.identities],

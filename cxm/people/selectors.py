@@ -37,7 +37,10 @@ def current(organization: UUID, profiles: Collection[UUID]) -> dict[UUID, UUID]:
 
 def profile(organization: UUID, key: UUID) -> ProfileView:
     """One profile with its identities and history; a merged one answers with the profile it became. Raises NotFound."""
-    row = Profile.objects.for_organization(organization).filter(id=current(organization, [key]).get(key, key)).first()
+    rows = Profile.objects.for_organization(organization)
+    row = rows.filter(id=key).first()
+    if row is not None and row.merged_into:
+        row = rows.filter(id=row.merged_into).first()
     if row is None:
         raise NotFound("profile")
     history = MergeLog.objects.for_organization(organization).filter(Q(into=row.id) | Q(source=row.id)).order_by("-at", "-id")[:200]
@@ -117,12 +120,13 @@ def _identity(row: Identity, proofs: dict[UUID, Proof]) -> IdentityView:
 
 
 def timeline(
-    organization: UUID, key: UUID, cursor: str | None, limit: int | None, units: frozenset[UUID] | None
+    organization: UUID, who: UUID | ProfileView, cursor: str | None, limit: int | None, units: frozenset[UUID] | None
 ) -> paging.Page[TimelineEntry]:
     """What happened with the person, newest first, from every source that knows something; ``units`` as in the actor's rights."""
     count = paging.check_limit(limit)
     before = _position(cursor)
-    entries = _gather(organization, profile(organization, key).identities, before, count + 1, units)
+    known = who if isinstance(who, ProfileView) else profile(organization, who)
+    entries = _gather(organization, known.identities, before, count + 1, units)
     following = paging.pack([entries[count - 1].at, entries[count - 1].id]) if len(entries) > count else None
     return paging.Page(entries[:count], following)
 

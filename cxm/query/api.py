@@ -23,6 +23,7 @@ __all__ = [
     "canonical",
     "explain",
     "highlights",
+    "lasting",
     "matches",
     "parse",
     "person",
@@ -70,3 +71,14 @@ def highlights(query: Query, mention: Mapping[str, Any] | Subject) -> dict[str, 
 def topics_of(query: Query) -> set[str]:
     """The names of the topics it uses, directly or through others."""
     return {node.name for node in ast.walk(query.root) if isinstance(node, ast.Topic)}
+
+
+def lasting(query: Query) -> bool:
+    """Whether an equal query finds the same at any time: no ``now``, and no name that stood for ids or a topic's query when it was parsed."""
+    return not any(
+        (isinstance(node, ast.Is) and node.ids is not None)
+        or (isinstance(node, ast.Topic) and node.query is not None)
+        or (isinstance(node, ast.Range) and node.field == "published")
+        or (isinstance(node, ast.Is) and node.field == "published")
+        for node in ast.walk(query.root)
+    )

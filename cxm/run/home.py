@@ -21,7 +21,7 @@ from cxm.connect import api as connect
 from cxm.design import charts
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
-from cxm.kernel.clock import now
+from cxm.kernel.clock import minute_after, now
 from cxm.kernel.errors import CxmError
 from cxm.listen import api as listen
 from cxm.love import api as love
@@ -95,7 +95,7 @@ class Figure:
 
 
 def _changed(actor: Actor) -> dict[str, Any]:
-    end = now()
+    end = minute_after(now())
     figures = [
         _figure(actor, _("mentions"), "", end),
         _figure(actor, pgettext("mentions", "negative"), "sentiment:negative", end, "bad"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import Any
 
 from django.http import HttpRequest
@@ -66,6 +67,7 @@ def _entry(request: HttpRequest, url: str, icon: str, label: str, permission: st
     }
 
 
+@lru_cache
 def _exists(url: str) -> bool:
     from django.urls import Resolver404, resolve
 

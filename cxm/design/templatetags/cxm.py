@@ -23,6 +23,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 
 from cxm.design import charts, words
+from cxm.design import kept as fragments
 from cxm.kernel.clock import now
 
 register = template.Library()
@@ -187,3 +188,29 @@ def go_letter(url: object) -> str:
 def section(entries: Iterable[Mapping[str, Any]] | None, name: str) -> list[Mapping[str, Any]]:
     """The navigation's entries of one section: main, topics or foot."""
     return [entry for entry in entries or () if (entry.get("section") or "main") == name]
+
+
+class _Kept(template.Node):
+    """See :func:`kept`."""
+
+    def __init__(self, name: str, values: dict[str, Any]) -> None:
+        self._name, self._values = name, values
+
+    def render(self, context: Context) -> SafeString:
+        values = {name: value.resolve(context) for name, value in self._values.items()}
+        wanted = fragments.key(self._name, values)
+        found = fragments.find(wanted)
+        if found is None:
+            # A context of its own: what is not named in the tag is not there.
+            found = get_template(self._name).template.render(Context(values))  # type: ignore[attr-defined]
+            fragments.keep(wanted, found)
+        return found
+
+
+@register.tag
+def kept(parser: Any, token: Any) -> _Kept:
+    """``{% kept "love/row.html" one=one %}``: another template, with these values alone, drawn once a minute for equal ones."""
+    bits = token.split_contents()[1:]
+    if not bits or bits[0][0] not in "\"'":
+        raise template.TemplateSyntaxError("kept: name the template in quotes, then value=expression for everything it needs")
+    return _Kept(bits[0][1:-1], template.base.token_kwargs(bits[1:], parser))

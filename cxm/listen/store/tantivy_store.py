@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -24,11 +24,13 @@ from cxm.listen.store import spec
 from cxm.listen.store.document import FORMAT, TOMBSTONE, changed, document, register, schema, tombstone
 from cxm.listen.store.port import Aggregated, By, Change, Mention, Page, Written
 from cxm.listen.store.reading import Ask, Reader
-from cxm.query.api import Query
+from cxm.query.api import Query, lasting
 
 _HEAP = 64_000_000
 _MANIFEST = "store.json"
 _SCAN = 500
+#: Questions whose counts are remembered until the next commit.
+_COUNTS = 2000
 T = TypeVar("T")
 
 
@@ -69,6 +71,8 @@ class TantivyStore:
         self._held: IO[str] | None = None
         self._writer: tantivy.IndexWriter | None = None
         self._pending: dict[str, _Held] = {}
+        self._seen: tuple[int, ...] | None = None
+        self._counted: dict[Any, Aggregated] = {}
         self._schema = schema()
         try:
             if writable:
@@ -234,7 +238,20 @@ class TantivyStore:
             self._pending.clear()
 
     def refresh(self) -> None:
+        state = self._state()
+        if state is not None and state == self._seen:
+            return
         self._engine(self._index.reload)
+        # In this order: whoever still counts with the former searcher puts it into the former dictionary.
+        self._seen, self._counted = state, {}
+
+    def _state(self) -> tuple[int, ...] | None:
+        """What differs after every commit: the engine replaces this file then."""
+        try:
+            found = (self._path / "meta.json").stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -312,7 +329,14 @@ class TantivyStore:
         units: Collection[str] | None = None,
     ) -> Aggregated:
         ask = Ask(str(organization), query, after, before, units)
-        return self._engine(lambda: self._reader().aggregate(ask, by, time_zone, distinct))
+        asked = (ask.organization, query.root, after, before, None if units is None else frozenset(units), tuple(by), time_zone, distinct)
+        counted = self._counted
+        found = counted.get(asked)
+        if found is None:
+            found = self._engine(lambda: self._reader().aggregate(ask, by, time_zone, distinct))
+            if lasting(query) and len(counted) < _COUNTS:
+                counted[asked] = found
+        return replace(found, by=[[dict(row) for row in rows] for rows in found.by])
 
     # --- keeping -----------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 
 from cxm.kernel.actor import Actor
-from cxm.kernel.clock import format_instant, now
+from cxm.kernel.clock import format_instant, frozen_at, now
 from cxm.listen import asking, exports, selectors, topics
 from cxm.listen.models import Record
 from tests.houses import HOSTILE, House, _own_store, assert_safe, house, line, other, post  # noqa: F401 - fixtures
@@ -289,7 +289,8 @@ def test_a_csv_runs_no_formula(house: House):
 def test_instants_are_read_as_written():
     assert asking.instant("2026-01-31", "from").isoformat() == "2026-01-31T00:00:00+00:00"
     assert format_instant(asking.instant("2026-01-31T10:00:00+01:00", "to")) == "2026-01-31T09:00:00Z"
-    assert now() - asking.instant("now-24h", "from") < timedelta(hours=24, seconds=5)
+    with frozen_at(now().replace(second=20)):  # from the full minute on
+        assert now() - asking.instant("now-24h", "from") == timedelta(hours=24, seconds=20, microseconds=now().microsecond)
 
 
 @pytest.mark.parametrize(("hours", "bars"), [(1, 2), (24 * 20, 21), (24 * 400, 58), (24 * 1500, 49)])

@@ -3,12 +3,15 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cxm.kernel.errors import NotNow
-from cxm.listen.store import TantivyStore
-from cxm.listen.store.tests.conformance import EVERYTHING, OURS, Conformance, mention
+from cxm.listen.store import By, TantivyStore
+from cxm.listen.store.reading import Reader
+from cxm.listen.store.tests.conformance import EVERYTHING, OURS, THEIRS, Conformance, mention
+from cxm.query import api
 
 
 class TestTantivy(Conformance):
@@ -44,6 +47,36 @@ def test_one_writer_and_many_readers(tmp_path: Path) -> None:
         reader.refresh()
         assert reader.count(OURS, EVERYTHING) == 1
     TantivyStore(path).close()
+
+
+def test_counts_are_remembered_until_the_next_commit_and_only_where_time_does_not_change_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, asked = _filled(tmp_path / "m"), list[str]()
+    count = Reader.aggregate
+    monkeypatch.setattr(Reader, "aggregate", lambda *given: (asked.append("counted"), count(*given))[1])
+    reader = TantivyStore(path, writable=False)
+
+    def counted(text: str = "", **options: Any) -> tuple[int, list[Any]]:
+        found = reader.aggregate(OURS, api.parse(text), [By("channel")], **options)
+        answer = found.count, [dict(row) for row in found.by[0]]
+        found.by[0].clear()  # what a caller does with it is nobody else's
+        return answer
+
+    first = counted()
+    assert counted() == first == (3, [{"key": "reddit", "count": 3}]) and len(asked) == 1
+    assert counted("number")[0] == 3 and counted(units=["unit-1"])[0] == 3 and counted(units=[])[0] == 0 and len(asked) == 4
+    assert counted("published:>now-7d") == counted("published:>now-7d") and len(asked) == 6
+    with TantivyStore(path) as writer:
+        writer.write(OURS, [mention(7, channel="x")])
+        writer.write(THEIRS, [mention(8)])
+        writer.commit()
+        assert writer.aggregate(OURS, EVERYTHING).count == 4
+        assert counted()[0] == 3  # not looked at again yet
+        reader.refresh()
+        assert counted()[0] == 4 and counted("number") == counted()
+        assert reader.aggregate(THEIRS, EVERYTHING).count == 1
+    reader.close()
 
 
 def _count_elsewhere(path: Path, answers: multiprocessing.Queue) -> None:
