@@ -24,6 +24,8 @@ FOLDER = Path(__file__).parent / "stories"
 COMING = "coming"
 COMPANY = "company"
 REGULARS = "regulars"
+#: Nobody who wrote to us alone waits longer than this for an answer.
+UNANSWERED_DAYS = 0.6
 #: The name of our own posts in the stories.
 US = "us"
 _SPAN = re.compile(r"(\d+)([dhms])")
@@ -148,6 +150,8 @@ def _known(entry: dict[str, Any]) -> dict[str, Any]:
         entry["history"] = (
             "state" in entry or entry["by"] == US or (days.total_seconds() >= lines.RECENT_DAYS * 86_400 and "do" not in entry)
         )
+    if where in ("chat", "care") and not entry["turns"] and "do" not in entry and entry["window"].newest < 1:
+        entry["window"] = Window(min(entry["window"].oldest, UNANSWERED_DAYS), 0)
     if where not in ("chat", "care"):
         entry["followers"] = known.get("followers")
     return entry
