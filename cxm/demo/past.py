@@ -26,7 +26,7 @@ from cxm.platform import jobs
 #: Seconds between something being said and us hearing of it.
 HEARD_AFTER = timedelta(seconds=4)
 #: What was said in public and nobody here did anything about comes as history once it is this old: no one answers every star.
-LEFT_ALONE = timedelta(hours=22)
+LEFT_ALONE = timedelta(hours=9)
 #: What members did with younger stories stands before the server does; the rest follows beside it.
 FRESH = timedelta(hours=30)
 #: A member acts this long after the last word, each further act as long after that.
