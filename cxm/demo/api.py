@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from uuid import UUID
 
 from cxm.channels.kit import webhooks
 from cxm.demo import company, hosting, past, state, telling
@@ -53,9 +54,7 @@ async def trickle(door: tuple[str, int] | None = None) -> None:
     customers = Customers(where, accounts, known, platforms, _reachable(door)) if door else None
     serving = asyncio.create_task(hosting.serve(server), name="demo-platforms")
     try:
-        if "joined" not in known.stages:
-            await asyncio.to_thread(hosting.in_thread, company.join, where, known.password)
-            await asyncio.to_thread(_done, known, "joined")
+        await _catch_up(where, known)
         if customers is not None:
             await customers.speak()
         await serving
@@ -65,6 +64,16 @@ async def trickle(door: tuple[str, int] | None = None) -> None:
         server.should_exit = True
         with contextlib.suppress(asyncio.CancelledError, TimeoutError):
             await asyncio.wait_for(serving, 3)
+
+
+async def _catch_up(where: UUID, known: state.State) -> None:
+    """What need not be there at once, while the server already answers."""
+    if "handled before" not in known.stages:
+        await asyncio.to_thread(hosting.in_thread, past.handle_before, where, known.start)
+        await asyncio.to_thread(_done, known, "handled before")
+    if "joined" not in known.stages:
+        await asyncio.to_thread(hosting.in_thread, company.join, where, known.password)
+        await asyncio.to_thread(_done, known, "joined")
 
 
 def _bind(known: state.State) -> str:

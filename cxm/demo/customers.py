@@ -21,8 +21,10 @@ from cxm.demo.telling import Said
 from cxm.kernel.clock import format_instant, now
 from cxm.kernel.ids import new_id
 
-#: Seconds after the start at which the first newcomers speak; afterwards one every 20 to 60 s.
+#: Seconds after the start at which the first newcomers speak; then one every 20 to 60 s while somebody looks around, and after that as
+#: many as a day of watching needs.
 FIRST = (4.0, 11.0, 19.0, 30.0, 46.0)
+LIVELY, CALM, LIVELY_COUNT = (20.0, 60.0), (60.0, 220.0), 40
 PRIVATE = ("chat", "care")
 _log = structlog.get_logger(__name__)
 
@@ -140,5 +142,7 @@ def _pauses(chance: random.Random) -> Iterator[float]:
     for moment in FIRST:
         yield moment - before
         before = moment
+    for _ in range(LIVELY_COUNT):
+        yield chance.uniform(*LIVELY)
     while True:
-        yield chance.uniform(20, 60)
+        yield chance.uniform(*CALM)

@@ -20,11 +20,15 @@ from cxm.kernel.clock import format_instant, frozen_at, now
 from cxm.kernel.ids import mention_id
 from cxm.listen import api as listen
 from cxm.love import api as love
-from cxm.love.contracts import InboxFilter
+from cxm.love.contracts import ConversationView, InboxFilter
 from cxm.platform import jobs
 
 #: Seconds between something being said and us hearing of it.
 HEARD_AFTER = timedelta(seconds=4)
+#: What was said in public and nobody here did anything about comes as history once it is this old: no one answers every star.
+LEFT_ALONE = timedelta(hours=9)
+#: What members did with younger stories stands before the server does; the rest follows beside it.
+FRESH = timedelta(hours=30)
 #: A member acts this long after the last word, each further act as long after that.
 ACTED_AFTER = timedelta(minutes=3)
 
@@ -61,7 +65,7 @@ def later_json(said: Said, number: int, text: str, moment: datetime, kind: str, 
 def import_history(organization: UUID, start: datetime) -> None:
     """What the world said, and exchanges that are over, by the import door."""
     accounts = company.accounts(organization)
-    lines = (orjson.dumps(line) for said in _told(start) if _is_history(said, accounts) for line in _history(said, accounts, start))
+    lines = (orjson.dumps(line) for said in _told(start) if _is_history(said, accounts, start) for line in _history(said, accounts, start))
     report = connect.import_lines(organization, lines)
     if report.quarantined:
         raise ValueError(f"Stories that cannot be imported: {report.lines[:3]}")
@@ -86,8 +90,9 @@ def answer(organization: UUID, start: datetime) -> None:
 
 
 def _deliver(organization: UUID, start: datetime, wanted: Callable[[Said, int], bool]) -> None:
-    for key, account in company.accounts(organization).items():
-        told = [said for said in _told(start) if said.where == key and not said.history]
+    accounts = company.accounts(organization)
+    for key, account in accounts.items():
+        told = [said for said in _told(start) if said.where == key and not _is_history(said, accounts, start)]
         found = [one for said in told for one in _spoken(said, account, start) if wanted(said, one[1])]
         deliveries = [
             RawDelivery(f"demo:{entry['native_id']}", orjson.dumps(entry), {"content-type": "application/json"}, moment + HEARD_AFTER)
@@ -98,8 +103,9 @@ def _deliver(organization: UUID, start: datetime, wanted: Callable[[Said, int], 
 
 
 def _say(organization: UUID, start: datetime, wanted: Callable[[Said], bool]) -> None:
-    for key, account in company.accounts(organization).items():
-        told = [said for said in _told(start) if said.where == key and not said.history and wanted(said)]
+    accounts = company.accounts(organization)
+    for key, account in accounts.items():
+        told = [said for said in _told(start) if said.where == key and not _is_history(said, accounts, start) and wanted(said)]
         heard = [
             Heard(item=_ours(said, account, number, turn.text, moment), received_at=moment, position=0, order=2**49 + number, channel="webhook")
             for said in told for moment, number, turn in _turns(said, start, ours=True)
@@ -123,18 +129,39 @@ def _resumed(said: Said) -> set[int]:
 
 
 def handle(organization: UUID, start: datetime) -> None:
-    """Assigned, noted, tagged, snoozed, closed; replies of the last minute are proposed now and go out once the worker runs."""
+    """Assigned, noted, tagged, snoozed, closed, for what is still fresh; replies of the last minute are proposed now and go out once the
+    worker runs."""
+    _handle(organization, start, lambda last: last >= start - FRESH)
+
+
+def handle_before(organization: UUID, start: datetime) -> None:
+    """The same for what is older; nobody looks there first, so this may run beside serving."""
+    _handle(organization, start, lambda last: last < start - FRESH)
+
+
+def _handle(organization: UUID, start: datetime, wanted: Callable[[datetime], bool]) -> None:
+    """Each story in one transaction, and none that members have touched: what was cut off goes on where it stopped."""
     actors = company.actors(organization)
     accounts = company.accounts(organization)
     places = _conversations(actors["ines"])
-    for said in _told(start):
-        place = places.get((accounts[said.where].id, said.author)) if said.do else None
-        if place is None:
+    for said in (said for said in _told(start) if said.do and wanted(_last(said, start))):
+        mention = mention_id(organization, "webhook", said.native_id, accounts[said.where].id)
+        place = _place(places.get((accounts[said.where].id, said.author), []), mention, actors["ines"])
+        if place is None or place.assignee or place.tags or place.state in ("snoozed", "closed"):
             continue
         moment = _last(said, start)
-        for act in said.do:
-            moment = min(moment + ACTED_AFTER, now())
-            _act(act, place, mention_id(organization, "webhook", said.native_id, accounts[said.where].id), moment, actors)
+        with transaction.atomic():
+            for act in said.do:
+                moment = min(moment + ACTED_AFTER, now())
+                _act(act, place.id, mention, moment, actors)
+
+
+def _place(found: list[ConversationView], mention: UUID, actor: Actor) -> ConversationView | None:
+    """The conversation that the mention stands in, out of its author's."""
+    if len(found) < 2:
+        return found[0] if found else None
+    wanted = love.conversation_of(actor, mention)
+    return next((view for view in found if view.id == wanted), None)
 
 
 def _act(act: str, conversation: UUID, mention: UUID, moment: datetime, actors: Mapping[str, Actor]) -> None:
@@ -158,20 +185,22 @@ def _act(act: str, conversation: UUID, mention: UUID, moment: datetime, actors: 
         acts[verb]()
 
 
-def _conversations(actor: Actor) -> dict[tuple[UUID, str], UUID]:
-    found: dict[tuple[UUID, str], UUID] = {}
+def _conversations(actor: Actor) -> dict[tuple[UUID, str], list[ConversationView]]:
+    found: dict[tuple[UUID, str], list[ConversationView]] = {}
     cursor: str | None = None
     while True:
         page = love.conversations(actor, InboxFilter(), cursor, 500)
         for view in page.items:
-            found.setdefault((view.account_id, str(view.author.get("native_id"))), view.id)
+            found.setdefault((view.account_id, str(view.author.get("native_id"))), []).append(view)
         if page.next is None:
             return found
         cursor = page.next
 
 
-def _is_history(said: Said, accounts: Mapping[str, Account]) -> bool:
-    return said.history or said.where not in accounts
+def _is_history(said: Said, accounts: Mapping[str, Account], start: datetime) -> bool:
+    if said.history or said.where not in accounts:
+        return True
+    return said.window is not None and not said.do and spread.moment(said, start) < start - LEFT_ALONE
 
 
 def _history(said: Said, accounts: Mapping[str, Account], start: datetime) -> Iterator[dict[str, Any]]:

@@ -80,7 +80,8 @@ def _drawn(said: Said, window: Window, start: datetime) -> datetime:
     zone = ZoneInfo(_ZONES.get(said.country or "", "Europe/Berlin"))
     hours = _OFFICE if said.where == "care" else _DAY
     latest = start - _LATEST - sum((turn.after for turn in said.turns), timedelta())
-    found = latest
+    if window.oldest < 1.5:  # too short for the days' and hours' habits
+        return min(start - timedelta(days=chance.uniform(window.newest, window.oldest)), latest)
     for _ in range(40):
         days = (
             chance.uniform(window.newest, window.oldest)
@@ -94,4 +95,4 @@ def _drawn(said: Said, window: Window, start: datetime) -> datetime:
         found = day.replace(hour=hour, minute=minute, second=second, microsecond=0).astimezone(start.tzinfo)
         if found <= min(latest, start - timedelta(days=max(0.0, window.newest - 1))):
             return found
-    return min(found, latest)
+    return min(start - timedelta(days=chance.uniform(window.newest, window.oldest)), latest)

@@ -24,6 +24,10 @@ FOLDER = Path(__file__).parent / "stories"
 COMING = "coming"
 COMPANY = "company"
 REGULARS = "regulars"
+#: Nobody who wrote to us alone waits longer than this, in days, for an answer.
+UNANSWERED_DAYS = 0.35
+#: What a member has taken and not yet answered is no older than this; what was answered and is older than that is closed.
+HANDLED_DAYS, CLOSED_DAYS = 1.9, 7.0
 #: The name of our own posts in the stories.
 US = "us"
 _SPAN = re.compile(r"(\d+)([dhms])")
@@ -148,9 +152,23 @@ def _known(entry: dict[str, Any]) -> dict[str, Any]:
         entry["history"] = (
             "state" in entry or entry["by"] == US or (days.total_seconds() >= lines.RECENT_DAYS * 86_400 and "do" not in entry)
         )
+    _settle(entry)
     if where not in ("chat", "care"):
         entry["followers"] = known.get("followers")
     return entry
+
+
+def _settle(entry: dict[str, Any]) -> None:
+    """Nobody waits for weeks: what has no answer yet is fresh, and an exchange of long ago is closed."""
+    window, acts = entry["window"], entry.get("do", [])
+    open_end = not any(act.split(" ")[1] in ("closes", "snoozes") for act in acts)
+    if "at" in entry or not open_end:
+        return
+    if not any(" > " in turn.split("|")[0][:12] for turn in entry["turns"]):
+        if window.newest < 1 and (acts or entry["where"] in ("chat", "care")):
+            entry["window"] = Window(min(window.oldest, HANDLED_DAYS if acts else UNANSWERED_DAYS), 0)
+    elif acts and window.oldest > CLOSED_DAYS:
+        entry["do"] = [*acts, f"{acts[0].split(' ')[0]} closes answered"]
 
 
 def _said(native_id: str, entry: dict[str, Any], lang: str) -> Said:

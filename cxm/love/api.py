@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from cxm.love.clocks import zone_of
+from cxm.love.selectors.cases import case, case_moves, cases, offered_cases
 from cxm.love.selectors.detail import PersonTimeline, answered_meanwhile, conversation, conversation_of, conversation_row
-from cxm.love.selectors.inbox import case, cases, conversations, counts, neighbours, next_one, notifications, queue_counts, waiting_count
+from cxm.love.selectors.inbox import conversations, counts, neighbours, next_one, notifications, queue_counts, waiting_count
 from cxm.love.selectors.pledges import pledge_counts, pledges
 from cxm.love.services.answers import reply, take_back
 from cxm.love.services.cases import create as create_case
 from cxm.love.services.cases import link as link_case
+from cxm.love.services.cases import merge as merge_cases
 from cxm.love.services.cases import resolve as resolve_case
+from cxm.love.services.cases import split as split_case
+from cxm.love.services.cases import undo as undo_case_move
 from cxm.love.services.cases import unlink as unlink_case
 from cxm.love.services.drafts import save as save_draft
 from cxm.love.services.handling import assign, close, look, note, reopen, snooze, tag
@@ -31,6 +35,7 @@ __all__ = [
     "answered_meanwhile",
     "assign",
     "case",
+    "case_moves",
     "cases",
     "close",
     "conversation",
@@ -45,11 +50,13 @@ __all__ = [
     "hours",
     "link_case",
     "look",
+    "merge_cases",
     "move_to_queue",
     "neighbours",
     "next_one",
     "note",
     "notifications",
+    "offered_cases",
     "onlookers",
     "pledge_counts",
     "pledges",
@@ -66,8 +73,10 @@ __all__ = [
     "save_queue",
     "settle_promise",
     "snooze",
+    "split_case",
     "tag",
     "take_back",
+    "undo_case_move",
     "unlink_case",
     "waiting_count",
     "zone_of",

@@ -114,7 +114,7 @@ class NoteItem:
 
 @dataclass(frozen=True, slots=True)
 class LineItem:
-    """A quiet line: ``what`` (assigned, closed, reopened, snoozed, woken, tagged, linked, unlinked), ``detail`` plain values."""
+    """A quiet line: ``what`` (assigned, closed, reopened, snoozed, woken, tagged, linked, unlinked, case_undone, queued, promised, ...), ``detail`` plain values."""
 
     at: datetime
     id: UUID
@@ -244,7 +244,7 @@ class Neighbours:
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """A matter to be settled. ``state``: open, resolved."""
+    """A matter to be settled. ``state``: open, resolved, merged (then ``merged_into`` goes on with it)."""
 
     id: UUID
     title: str
@@ -255,6 +255,21 @@ class CaseView:
     resolved_at: datetime | None
     conversations: tuple[UUID, ...]
     version: int
+    merged_into: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseMoveView:
+    """Conversations (``count``) that changed their case. ``what``: linked, unlinked, merged, split; ``undo_until``: None where it is too late."""
+
+    id: UUID
+    case: UUID
+    what: str
+    count: int
+    by: str
+    at: datetime
+    undone: bool
+    undo_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class ConversationChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseChanged(Event):
-    """``what``: opened, linked, unlinked, resolved, reopened."""
+    """``what``: opened, linked, unlinked, merged, split, undone, resolved, reopened."""
 
     name: ClassVar[str] = "love.case_changed"
     permission: ClassVar[str] = "conversations:read"

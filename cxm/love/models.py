@@ -15,7 +15,8 @@ class CaseRecord(OrganizationModel):
     """A matter to be settled, over one or more conversations."""
 
     title = models.TextField()
-    state = models.CharField(max_length=10, default="open")  # open, resolved
+    state = models.CharField(max_length=10, default="open")  # open, resolved, merged
+    merged_into = models.UUIDField(null=True)
     opened_at = models.DateTimeField()
     resolution_due = models.DateTimeField(null=True)
     resolved_at = models.DateTimeField(null=True)
@@ -24,6 +25,26 @@ class CaseRecord(OrganizationModel):
 
     class Meta(OrganizationModel.Meta):
         indexes = [models.Index(fields=["organization_id", "state", "-opened_at", "-id"], name="love_case_newest")]
+
+
+class CaseMove(OrganizationModel):
+    """Conversations that changed their case, and what it takes to undo that.
+
+    ``what``: linked, unlinked, merged, split. ``moved``: {conversation, before, after} with ids of cases or None. ``before``: what each
+    case touched was ({state, resolved_at, merged_into} by id; None: it was made by this). ``versions``: of these cases, afterwards.
+    """
+
+    case = models.ForeignKey(CaseRecord, on_delete=models.CASCADE, related_name="moves", db_index=False)
+    what = models.CharField(max_length=10)
+    moved = models.JSONField()
+    before = models.JSONField()
+    versions = models.JSONField()
+    by = models.TextField()
+    at = models.DateTimeField()
+    undone_at = models.DateTimeField(null=True)
+
+    class Meta(OrganizationModel.Meta):
+        indexes = [models.Index(fields=["organization_id", "case", "-at", "-id"], name="love_case_moves")]
 
 
 class Queue(OrganizationModel):

@@ -12,7 +12,7 @@ from cxm.kernel.actor import Actor
 from cxm.kernel.errors import NotFound
 from cxm.love import api as love
 from cxm.love import page_words as words
-from cxm.love.contracts import ConversationView, InboxFilter
+from cxm.love.contracts import CaseView, ConversationView, InboxFilter
 from cxm.people import api as people
 
 _TIMELINE = 8
@@ -39,6 +39,13 @@ def person(actor: Actor, view: ConversationView) -> dict[str, Any]:
         entry for item in people.timeline(actor, profile, None, _TIMELINE).items if (entry := _happened(item.at, item.data, view))
     ]
     return found
+
+
+def cases(actor: Actor, view: ConversationView) -> dict[str, Any]:
+    """What an open conversation shows of cases: its own, and those one may put it under."""
+    own: CaseView | None = love.case(actor, view.case) if view.case else None
+    offered = love.offered_cases(actor, view.profile) if actor.may("conversations:manage", view.unit) else []
+    return {"case": own, "cases": [one for one in offered if one.id != view.case]}
 
 
 def _identity(entry: Any) -> dict[str, Any]:

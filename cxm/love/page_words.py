@@ -172,11 +172,18 @@ def _tagged(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -> 
 
 
 def _linked(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -> tuple[str, str]:
-    return "link", _("{by} put it under a case").format(by=by)
+    title = detail.get("title")
+    return "link", _("{by} put it under the case “{title}”").format(by=by, title=title) if title else _("{by} put it under a case").format(
+        by=by
+    )
 
 
 def _unlinked(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -> tuple[str, str]:
     return "unlink", _("{by} took it out of its case").format(by=by)
+
+
+def _case_undone(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -> tuple[str, str]:
+    return "undo-2", _("{by} undid the change of its case").format(by=by)
 
 
 def _queued(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -> tuple[str, str]:
@@ -202,7 +209,7 @@ def _promise_settled(detail: Mapping[str, Any], by: str, members: Mapping[UUID, 
 
 _LINES = {
     "assigned": _assigned, "closed": _closed, "reopened": _reopened, "snoozed": _snoozed, "woken": _woken, "tagged": _tagged, "linked": _linked,
-    "unlinked": _unlinked, "queued": _queued, "promised": _promised, "promise_due": _promise_due, "promise_settled": _promise_settled,
+    "unlinked": _unlinked, "case_undone": _case_undone, "queued": _queued, "promised": _promised, "promise_due": _promise_due, "promise_settled": _promise_settled,
 }  # fmt: skip
 
 

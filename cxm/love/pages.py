@@ -127,6 +127,7 @@ def conversation_context(
         "seen_at": now().isoformat(),
         "here": writing.onlookers(actor, conversation, members),
         "person": page_person.person(actor, view),
+        **page_person.cases(actor, view),
         "wanted": wanted,
         "query": query,
         "list_url": wanted.address(),

@@ -1,4 +1,4 @@
-"""REST of love: conversations, replies, cases."""
+"""REST of love: conversations and replies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from django.db import transaction
 from django.http import HttpRequest
 from ninja import Query, Status
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,12 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from cxm.govern import api as govern
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
-from cxm.love import rest_hours, rest_pledges, rest_queues
+from cxm.love import rest_cases, rest_hours, rest_pledges, rest_queues
 from cxm.love.contracts import InboxFilter
 from cxm.love.selectors import shapes
 
 router = govern.router(tags=["conversations"])
-ROUTES = [("", router), ("", rest_hours.router), ("", rest_pledges.router), ("", rest_queues.router)]
+ROUTES = [("", router), ("", rest_cases.router), ("", rest_hours.router), ("", rest_pledges.router), ("", rest_queues.router)]
 
 
 class ConversationOut(BaseModel):
@@ -238,80 +237,6 @@ def reply(request: HttpRequest, conversation: UUID, body: ReplyIn) -> Any:
         undo_seconds=body.undo_seconds,
     )
     return Status(202, {"id": made.id, "state": made.state})
-
-
-class CaseIn(govern.Body):
-    """A matter, over at least one conversation."""
-
-    title: str
-    conversations: list[UUID] = Field(min_length=1, max_length=500)
-
-
-class CaseChange(govern.Body):
-    """``state``: open or resolved; conversations to put under it and to take out."""
-
-    state: Literal["open", "resolved"] | None = None
-    add: list[UUID] = Field(default_factory=list, max_length=500)
-    remove: list[UUID] = Field(default_factory=list, max_length=500)
-
-
-class CaseOut(BaseModel):
-    """A case with those of its conversations you may read."""
-
-    id: UUID
-    title: str
-    state: str
-    opened_at: str
-    opened_by: str
-    resolution_due: str | None
-    resolved_at: str | None
-    conversations: list[UUID]
-
-
-class CaseList(BaseModel):
-    """One page."""
-
-    items: list[CaseOut]
-    next: str | None
-
-
-@router.get("/cases", response=CaseList, summary="Cases")
-@govern.requires("conversations:read")
-def list_cases(request: HttpRequest, state: str | None = None, cursor: str | None = None, limit: int | None = None) -> Any:
-    """Newest first."""
-    found = love.cases(govern.actor_of(request), state, cursor, limit)
-    return {"items": [shapes.case_json(view) for view in found.items], "next": found.next}
-
-
-@router.post("/cases", response={201: CaseOut}, summary="Open a case")
-@govern.requires("conversations:manage")
-def create_case(request: HttpRequest, body: CaseIn) -> Any:
-    """Over the conversations named."""
-    actor = govern.actor_of(request)
-    return Status(201, shapes.case_json(love.case(actor, love.create_case(actor, body.title, body.conversations))))
-
-
-@router.get("/cases/{case}", response=CaseOut, summary="One case")
-@govern.requires("conversations:read")
-def get_case(request: HttpRequest, case: UUID) -> Any:
-    """A case."""
-    return shapes.case_json(love.case(govern.actor_of(request), case))
-
-
-@router.patch("/cases/{case}", response=CaseOut, summary="Change a case")
-@govern.requires("conversations:manage")
-def change_case(request: HttpRequest, case: UUID, body: CaseChange) -> Any:
-    """Resolve it, take it up again, link conversations."""
-    actor = govern.actor_of(request)
-    with transaction.atomic():
-        love.case(actor, case)
-        for key in body.add:
-            love.link_case(actor, case, key)
-        for key in body.remove:
-            love.unlink_case(actor, case, key)
-        if body.state is not None:
-            love.resolve_case(actor, case, resolved=body.state == "resolved")
-    return shapes.case_json(love.case(actor, case))
 
 
 def _one(request: HttpRequest, conversation: UUID) -> dict[str, Any]:

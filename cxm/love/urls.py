@@ -3,7 +3,7 @@
 from django.urls import path
 
 from cxm.love import page_actions as actions
-from cxm.love import page_hours, page_pledges, page_queues, pages
+from cxm.love import page_cases, page_hours, page_pledges, page_queues, pages
 from cxm.love import page_verdicts as verdicts
 from cxm.love import page_writing as writing
 
@@ -15,6 +15,11 @@ urlpatterns = [
     path("inbox/bulk", actions.bulk, name="inbox_bulk"),
     path("inbox/replies/<uuid:reply>/take-back", actions.take_back, name="reply_take_back"),
     path("inbox/replies/<uuid:reply>/settle", actions.settle, name="reply_settle"),
+    path("inbox/cases", page_cases.cases_page, name="cases"),
+    path("inbox/cases/<uuid:case>", page_cases.case_page, name="case"),
+    path("inbox/cases/<uuid:case>/change", page_cases.change, name="case_change"),
+    path("inbox/cases/moves/<uuid:change>/undo", page_cases.undo, name="case_undo"),
+    path("inbox/<uuid:conversation>/case", page_cases.of_conversation, name="conversation_case"),
     path("inbox/promises", page_pledges.promises_page, name="promises"),
     path("inbox/promises/<uuid:promise>/settle", page_pledges.settle, name="promise_settle"),
     path("inbox/<uuid:conversation>/promise", page_pledges.promise, name="conversation_promise"),

@@ -31,6 +31,7 @@ BODIES: dict[str, Any] = {
     "PATCH /cases/{case}": {"state": "resolved"}, "PATCH /sources/{source}": {"settings": {"folder": "Taken"}},
     "POST /conversations/{conversation}/promises": {"text": "We were here.", "due": TOMORROW}, "PATCH /promises/{promise}": {"state": "withdrawn"},
     "POST /conversations/{conversation}/queue": {"queue": None}, "PATCH /queues/{queue}": {"name": "Taken"},
+    "POST /cases/{case}/merge": {"other": "{own:case}"}, "POST /cases/{case}/split": {"title": "Taken", "conversations": ["{own:conversation}"]},
     "PUT /hours/{unit}": {"zone": "UTC", "days": {"monday": ["09:00-17:00"]}},
 }  # fmt: skip
 
@@ -56,6 +57,8 @@ SECONDARY: list[tuple[str, str, Any]] = [
     ("POST", "/queues", {"name": "Theirs", "account": "{account}"}),
     ("POST", "/cases", {"title": "Both", "conversations": ["{conversation}"]}),
     ("POST", "/cases", {"title": "Both", "conversations": ["{own:conversation}", "{conversation}"]}),
+    ("POST", "/cases/{own:case}/merge", {"other": "{case}"}),
+    ("POST", "/cases/{own:case}/split", {"title": "Taken", "conversations": ["{conversation}"]}),
     ("PATCH", "/cases/{own:case}", {"add": ["{conversation}"]}),
     ("PATCH", "/cases/{own:case}", {"remove": ["{conversation}"]}),
     ("GET", "/conversations/{own:conversation}?before={mention}", None),

@@ -17,7 +17,7 @@ expect.set_options(timeout=PATIENCE)
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = (
     "/home", "/explorer", "/topics", "/people", "/coverage", "/channels", "/channels/new/email", "/stop", "/settings/organization", "/settings/units", "/settings/members",
-    "/settings/tokens", "/settings/sessions", "/settings/appearance", "/settings/audit", "/settings/webhooks", "/settings/hours", "/settings/queues", "/inbox/promises",
+    "/settings/tokens", "/settings/sessions", "/settings/appearance", "/settings/audit", "/settings/webhooks", "/settings/hours", "/settings/queues", "/inbox/promises", "/inbox/cases",
 )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from django.db.models import Count, Q, QuerySet
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
 from cxm.kernel.errors import FieldError, Invalid
-from cxm.love.contracts import KINDS, STATES, CaseView, ConversationView, Counts, InboxFilter, Neighbours, NotificationView
-from cxm.love.models import CaseRecord, Conversation, Notification
+from cxm.love.contracts import KINDS, STATES, ConversationView, Counts, InboxFilter, Neighbours, NotificationView
+from cxm.love.models import Conversation, Notification
 from cxm.love.selectors import shapes
 from cxm.platform import paging
 
@@ -155,38 +155,3 @@ def notifications(actor: Actor, *, unread: bool = False, limit: int = 50) -> lis
     rows = Notification.objects.for_organization(actor.organization).filter(member=actor.member)
     rows = (rows.filter(read_at=None) if unread else rows).filter(conversation__in=readable(actor)).order_by("-at", "-id")[:limit]
     return [NotificationView(row.id, row.conversation_id, row.what, row.by, row.at, row.read_at) for row in rows]  # type: ignore[attr-defined]
-
-
-def cases(actor: Actor, state: str | None = None, cursor: str | None = None, limit: int | None = None) -> paging.Page[CaseView]:
-    """Cases, newest first, over at least one conversation the actor may read."""
-    rows = _visible_cases(actor)
-    if state is not None:
-        if state not in ("open", "resolved"):
-            raise Invalid(
-                "state_invalid",
-                "“state” is neither open nor resolved.",
-                "Say one of them.",
-                errors=(FieldError("state", "open or resolved"),),
-            )
-        rows = rows.filter(state=state)
-    found = paging.page(rows, order=("-opened_at", "-id"), cursor=cursor, limit=limit, as_item=lambda row: row)
-    return paging.Page([_case(actor, row) for row in found.items], found.next)
-
-
-def case(actor: Actor, key: UUID) -> CaseView:
-    """One case. Raises NotFound."""
-    from cxm.kernel.errors import NotFound
-
-    row = _visible_cases(actor).filter(id=key).first()
-    if row is None:
-        raise NotFound("case")
-    return _case(actor, row)
-
-
-def _visible_cases(actor: Actor) -> QuerySet[CaseRecord]:
-    rows = CaseRecord.objects.for_organization(actor.organization)
-    return rows if actor.units(_READ) is None else rows.filter(id__in=readable(actor).exclude(case=None).values("case_id"))
-
-
-def _case(actor: Actor, row: CaseRecord) -> CaseView:
-    return shapes.case_view(row, readable(actor).filter(case=row).order_by("opened_at", "id").values_list("id", flat=True))

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from cxm.kernel.clock import format_instant
-from cxm.love.contracts import CaseView, ConversationDetail, ConversationView, Former, MentionItem, NoteItem, PledgeView
+from cxm.love.contracts import CaseMoveView, CaseView, ConversationDetail, ConversationView, Former, MentionItem, NoteItem, PledgeView
 from cxm.love.models import CaseRecord, Conversation, Entry, Pledge, Seen
 
 #: What a stored mention carries for our own work alone.
@@ -181,8 +181,31 @@ def pledge_json(view: PledgeView) -> dict[str, Any]:
 def case_view(row: CaseRecord, conversations: Iterable[UUID]) -> CaseView:
     """A case over those of its conversations the reader may see."""
     return CaseView(
-        row.id, row.title, row.state, row.opened_at, row.opened_by, row.resolution_due, row.resolved_at, tuple(conversations), row.version
+        row.id,
+        row.title,
+        row.state,
+        row.opened_at,
+        row.opened_by,
+        row.resolution_due,
+        row.resolved_at,
+        tuple(conversations),
+        row.version,
+        row.merged_into,
     )
+
+
+def case_move_json(view: CaseMoveView) -> dict[str, Any]:
+    """A move as the REST interface shows it."""
+    return {
+        "id": str(view.id),
+        "case": str(view.case),
+        "what": view.what,
+        "count": view.count,
+        "by": view.by,
+        "at": format_instant(view.at),
+        "undone": view.undone,
+        "undo_until": _at(view.undo_until),
+    }
 
 
 def case_json(view: CaseView) -> Mapping[str, Any]:
@@ -196,4 +219,5 @@ def case_json(view: CaseView) -> Mapping[str, Any]:
         "resolution_due": _at(view.resolution_due),
         "resolved_at": _at(view.resolved_at),
         "conversations": [str(key) for key in view.conversations],
+        "merged_into": str(view.merged_into) if view.merged_into else None,
     }
