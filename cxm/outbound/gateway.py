@@ -65,22 +65,20 @@ def _try(row: Intent) -> None:
     try:
         outgoing = outgoing_of(row, whole=True)
     except ConnectorError as error:  # a file of it is gone
-        _after(row.id, attempt, _judge(error), rules)
+        _after(row.id, attempt, _judge(error), rules, None)
         return
     audit = govern.intent(system(row.organization_id), "reply.send", f"reply:{row.id}", {"attempt": str(attempt.id)})
     try:
         sent = _begin(row, outgoing)
     except _Stopped:
-        _undo_claim(row, attempt)
-        govern.outcome(audit, "held")
+        with transaction.atomic():
+            _undo_claim(row, attempt)
+            govern.outcome(audit, "held")
         return
     except Exception as error:
-        outcome = _judge(error)
-        _after(row.id, attempt, outcome, rules)
-        govern.outcome(audit, outcome.name)
+        _after(row.id, attempt, _judge(error), rules, audit)
         return
-    _after(row.id, attempt, _Outcome("sent", sent=sent), rules)
-    govern.outcome(audit, "sent", {"native_id": sent.native_id[:200]})
+    _after(row.id, attempt, _Outcome("sent", sent=sent), rules, audit)
 
 
 class _Stopped(Exception):
@@ -172,22 +170,29 @@ def _channel(row: Intent) -> str:
         return "removed"
 
 
-def _after(intent: UUID, attempt: Attempt, outcome: _Outcome, rules: SendRules | None) -> None:
+def _after(intent: UUID, attempt: Attempt, outcome: _Outcome, rules: SendRules | None, audit: UUID | None) -> None:
+    """Write what came of it: the reply's state, and the audit log's outcome with it."""
     with transaction.atomic():
-        row = Intent.everywhere.select_for_update().get(pk=intent)  # everywhere: its own job
-        observability.sends.labels(_channel(row), outcome.name).inc()
-        _end(attempt, outcome.name, outcome.detail)
-        if row.state not in ("claimed", "unknown"):
-            return  # a person settled it meanwhile
-        if outcome.name == "sent" and outcome.sent is not None:
-            conclude(row, "sent", native_id=outcome.sent.native_id, url=outcome.sent.url)
-        elif outcome.name == "refused":
-            conclude(row, "failed", detail=outcome.detail)
-        elif outcome.name in ("later", "not_sent"):
-            tries = row.attempts.count()
-            _put_back(row, outcome.wait or min(2**tries, 900), outcome.detail)
-        else:
-            _unknown(row, outcome.detail, rules)
+        _settle(intent, attempt, outcome, rules)
+        if audit is not None:  # last: every outcome of the organization waits for the end of its log
+            govern.outcome(audit, outcome.name, {"native_id": outcome.sent.native_id[:200]} if outcome.sent else None)
+
+
+def _settle(intent: UUID, attempt: Attempt, outcome: _Outcome, rules: SendRules | None) -> None:
+    row = Intent.everywhere.select_for_update().get(pk=intent)  # everywhere: its own job
+    observability.sends.labels(_channel(row), outcome.name).inc()
+    _end(attempt, outcome.name, outcome.detail)
+    if row.state not in ("claimed", "unknown"):
+        return  # a person settled it meanwhile
+    if outcome.name == "sent" and outcome.sent is not None:
+        conclude(row, "sent", native_id=outcome.sent.native_id, url=outcome.sent.url)
+    elif outcome.name == "refused":
+        conclude(row, "failed", detail=outcome.detail)
+    elif outcome.name in ("later", "not_sent"):
+        tries = row.attempts.count()
+        _put_back(row, outcome.wait or min(2**tries, 900), outcome.detail)
+    else:
+        _unknown(row, outcome.detail, rules)
 
 
 def _unknown(row: Intent, detail: str, rules: SendRules | None) -> None:
