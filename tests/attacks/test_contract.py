@@ -29,7 +29,7 @@ def test_generated_calls_meet_the_document(ours: House, document: dict[str, Any]
         looked += 1
         label = f"{operation.method.upper()} {operation.path}"
 
-        @settings(max_examples=12, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=8, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
         def attack(case: Any) -> None:
             case.path_parameters = {name: ours.ids.get(name, value) for name, value in (case.path_parameters or {}).items()}
             case.call_and_validate(headers={"Authorization": f"Bearer {ours.rest.token}"}, checks=CHECKS, timeout=20)
