@@ -12,7 +12,7 @@ import contextvars
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -57,6 +57,7 @@ class Runtime:
         self._ears: egress.GuardedHttp | None = None
         self._listening: set[asyncio.Task[None]] = set()
         self._looks: dict[UUID, asyncio.Task[None]] = {}
+        self._well: set[UUID] = set()
         self._lock = threading.Lock()
 
     def call(self, work: Callable[[egress.GuardedHttp], Awaitable[T]], timeout: float = 90) -> T:
@@ -151,8 +152,8 @@ class Runtime:
                     if len(claimed) < _CLAIM or len(self._looks) >= _LINES:
                         break
                 if self._looks and time.monotonic() - renewed >= _RENEW:
-                    held = list(self._looks)
-                    for gone in set(held) - await _db(lambda held=held: renew(held)):
+                    held, well, self._well = list(self._looks), self._well, set()
+                    for gone in set(held) - await _db(lambda held=held, well=well: renew(held, well)):
                         self._end_look(gone)
                     renewed = time.monotonic()
             except Exception as error:  # the database is away: nothing is claimed, look again
@@ -208,22 +209,34 @@ class Runtime:
 
     async def _drink(self, row: Account, stream: Any) -> None:
         wished: datetime | None = None
+        cursor, well_at = row.cursor, None
         try:
             while True:
                 try:
                     found: Polled = await asyncio.wait_for(anext(stream), _SILENCE)
                 except TimeoutError:
                     raise ConnectorError("The stream fell silent.", "It is opened again.") from None
-                await _db(lambda found=found: keep(row.id, found, "stream"))
                 wished = found.next_look
+                if well_at is not None and now() - well_at < HEARTBEAT / 2 and _silent(found, cursor):
+                    well_at = now()
+                    self._well.add(row.id)  # a sign of life and nothing else: written for all of them together
+                    continue
+                await _db(lambda found=found: keep(row.id, found, "stream"))
+                cursor = found.cursor
                 if not found.more:  # else what was missed is still being fetched
                     await _db(lambda: note_well(row.id, None))
+                    well_at = now()
                 if not await _db(lambda: still_active(row.id)):
                     break
         except StopAsyncIteration:
             await _db(lambda: note_well(row.id, wished or now()))
         finally:
             await stream.aclose()
+
+
+def _silent(found: Polled, cursor: Mapping[str, Any] | None) -> bool:
+    """Whether a batch says nothing but that the line is there."""
+    return not (found.deliveries or found.unheard or found.sources or found.more) and found.cursor == cursor
 
 
 def next_look(wished: datetime | None, pause: timedelta) -> datetime:
@@ -268,11 +281,16 @@ def claim_due(limit: int = _CLAIM) -> list[Account]:
     return rows
 
 
-def renew(held: Sequence[UUID]) -> set[UUID]:
-    """A sign of life for the accounts this process looks at; returns those it may go on with (not paused or removed meanwhile)."""
+def renew(held: Sequence[UUID], well: Collection[UUID] = ()) -> set[UUID]:
+    """A sign of life for the accounts this process looks at; returns those it may go on with (not paused or removed meanwhile).
+
+    ``well``: those of them whose line gave a sign of life itself since the last time.
+    """
     active = Account.everywhere.filter(pk__in=held, state="active", removed_at=None)  # everywhere: one runtime serves all
     # One that was just changed is due now: it keeps that, so that it is looked at anew with what was changed.
     active.filter(leased_until__isnull=False, next_look_at__gt=now()).update(next_look_at=now() + LEASE, leased_until=now() + LEASE)
+    if well:
+        active.filter(pk__in=well, health="").update(last_ok_at=now())
     return set(active.values_list("pk", flat=True))
 
 
