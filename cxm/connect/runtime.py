@@ -22,12 +22,13 @@ import structlog
 from django.db import close_old_connections, transaction
 
 from cxm.channels import registry
-from cxm.channels.contracts import AuthExpired, ConnectorError, Polled, RateLimited, Session, SourceView, Unavailable, Unheard
-from cxm.connect import accounts, hooks_post, limits, mailbox, sources
+from cxm.channels.contracts import AuthExpired, ConnectorError, Inbound, Polled, RateLimited, Session, SourceView, Unavailable, Unheard
+from cxm.connect import accounts, door, hooks_post, limits, mailbox, sources
 from cxm.connect.contracts import LimitLeft
 from cxm.connect.models import Account, Gap
 from cxm.kernel.clock import now
 from cxm.platform import egress, realtime
+from cxm.platform.config import settings
 
 T = TypeVar("T")
 #: How long an account stays ours without a sign of life: a killed process gives it up by saying nothing.
@@ -41,7 +42,8 @@ _RENEW, _POLL_LIMIT, _SILENCE = 5, 170, 90
 #: Accounts claimed together.
 _CLAIM = 50
 #: Lines that listening may hold open at once (a long poll holds one): apart from those of replies, which never wait for them.
-_LINES = 4_000
+#: They are kept in so many clients, because a client walks through all of its lines for each request.
+_LINES, _EARS = 4_000, 32
 #: Names are looked up in threads, and a name server that is silent holds each for seconds: many, and none of them the database's.
 _NAME_THREADS, _DATABASE_THREADS = 32, 6
 _log = structlog.get_logger(__name__)
@@ -54,7 +56,7 @@ class Runtime:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._http: egress.GuardedHttp | None = None
-        self._ears: egress.GuardedHttp | None = None
+        self._ears: list[egress.GuardedHttp] = []
         self._listening: set[asyncio.Task[None]] = set()
         self._looks: dict[UUID, asyncio.Task[None]] = {}
         self._well: set[UUID] = set()
@@ -110,7 +112,8 @@ class Runtime:
         self._loop.call_soon_threadsafe(self._loop.stop)
         if self._thread is not None:
             self._thread.join(5)
-        self._loop = self._thread = self._http = self._ears = None
+        self._loop = self._thread = self._http = None
+        self._ears = []
 
     def _ensure(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -122,7 +125,7 @@ class Runtime:
             return self._loop
 
     async def _start_listening(self) -> None:
-        self._ears = self._ears or egress.GuardedHttp(_LINES)
+        self._ears = self._ears or [egress.GuardedHttp(_LINES) for _ in range(_EARS)]
         self._keep(self._look_round())
         self._keep(hooks_post.serve(_db))
 
@@ -137,9 +140,8 @@ class Runtime:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for client in (self._http, self._ears):
-            if client is not None:
-                await client.close()
+        for client in [self._http] * (self._http is not None) + self._ears:
+            await client.close()
 
     async def _look_round(self) -> None:
         """Each second: claim accounts that are due and look at each in a task of its own, so that a slow one delays nobody."""
@@ -171,8 +173,7 @@ class Runtime:
             task.cancel()
 
     async def _look(self, row: Account, former: asyncio.Task[None] | None = None) -> None:
-        assert self._ears is not None
-        http = limits.Watching(self._ears)
+        http = limits.Watching(self._ears[row.id.int % _EARS])
         try:
             if former is not None:
                 former.cancel()
@@ -263,8 +264,16 @@ def session_of(row: Account, http: egress.GuardedHttp | limits.Watching, heard: 
     """What a connector is handed for one account. ``heard``: its sources, where they were read before; else they are read here."""
     return Session(
         account=accounts.view(row), credentials=accounts.credentials_of(row), http=http, dial=egress.dial, now=now(),
-        sources=sources.views(row) if heard is None else heard, web_socket=egress.web_socket,
+        sources=sources.views(row) if heard is None else heard, web_socket=egress.web_socket, inbound=_inbound(row),
     )  # fmt: skip
+
+
+def _inbound(row: Account) -> Inbound | None:
+    """Where this account can be told things, if anybody outside can reach us."""
+    base = settings().public_url.rstrip("/")
+    if not base or not registry.channel(row.channel).can("subscribe"):
+        return None
+    return Inbound(f"{base}/in/{row.channel}/{row.id}", door.inbound_secret(row.id))
 
 
 def claim_due(limit: int = _CLAIM) -> list[Account]:
