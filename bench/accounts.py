@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from bench.idle_provider import HOSTS
 from bench.installation import Installation, installation
 from bench.memory import processes, sizes
 
@@ -31,7 +32,7 @@ def run(minutes: float = 2.0, settle: float = 60) -> dict[str, object]:
     try:
         assert provider.stdout is not None
         ports = json.loads(provider.stdout.readline())
-        allowed = f"127.0.0.1:{ports['web']},127.0.0.1:{ports['mail']}"
+        allowed = ",".join([f"127.0.0.1:{ports['mail']}", *(f"127.0.0.{number}:{ports['web']}" for number in range(1, HOSTS + 2))])
         with installation(CXM_EGRESS_ALLOW=allowed) as made:
             made.serve()
             time.sleep(20)
@@ -59,7 +60,12 @@ def _bodies(ports: dict[str, int]) -> list[dict[str, Any]]:
     web = f"http://127.0.0.1:{ports['web']}"
     mail = {"imap_host": "127.0.0.1", "imap_port": ports["mail"], "imap_security": "plain"}
     found: list[dict[str, Any]] = [
-        {"channel": "rss", "name": f"Feed {number}", "settings": {"feeds": [f"{web}/feed/{number}"]}} for number in range(FEEDS)
+        {
+            "channel": "rss",
+            "name": f"Feed {number}",
+            "settings": {"feeds": [f"http://127.0.0.{number % HOSTS + 2}:{ports['web']}/feed/{number}"]},
+        }
+        for number in range(FEEDS)
     ]
     found += [
         {

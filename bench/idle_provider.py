@@ -15,6 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 FEED = b"""<?xml version="1.0"?><rss version="2.0"><channel><title>Still</title><link>https://still.example/</link><item><guid>1</guid>
 <title>Nothing new</title><link>https://still.example/1</link><pubDate>Mon, 01 Jun 2026 10:00:00 GMT</pubDate></item></channel></rss>"""
+#: Hosts with feeds, 127.0.0.2 and on.
+HOSTS = 100
 counts: Counter[str] = Counter()
 #: What homeservers have to say, and who waits for it.
 said: dict[str, list[str]] = {}
@@ -107,8 +109,11 @@ async def mail(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 async def main() -> None:
     """Serve until ended."""
     http = await asyncio.start_server(web, "127.0.0.1", 0, backlog=4000)
+    port = http.sockets[0].getsockname()[1]
+    for number in range(2, HOSTS + 2):  # feeds on hosts of their own: one host is asked once a second, however many feeds it has
+        await asyncio.start_server(web, f"127.0.0.{number}", port)
     imap = await asyncio.start_server(mail, "127.0.0.1", 0, backlog=4000)
-    print(json.dumps({"web": http.sockets[0].getsockname()[1], "mail": imap.sockets[0].getsockname()[1]}), flush=True)
+    print(json.dumps({"web": port, "mail": imap.sockets[0].getsockname()[1]}), flush=True)
     await asyncio.Event().wait()
 
 
