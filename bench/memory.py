@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from bench.installation import installation
+from bench.installation import Installation, installation
 
 
 def run(settle: int = 20) -> dict[str, object]:
@@ -14,25 +15,38 @@ def run(settle: int = 20) -> dict[str, object]:
         made.serve()
         assert made.process is not None
         time.sleep(settle)
-        sizes: dict[str, float] = {}
-        for folder in Path("/proc").iterdir():
-            if not folder.name.isdigit():
-                continue
-            try:
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                ours = _is_or_is_child_of(folder, made.process.pid) or str(made.data) in command or _child_of_postmaster(folder, made.data)
-                if ours:
-                    size = next(
-                        int(line.split()[1]) for line in (folder / "smaps_rollup").read_text().splitlines() if line.startswith("Pss:")
-                    )
-                    name = next(
-                        (name for name, part in (("postgres", "postgres"), ("worker", "cxm.run.beside")) if part in command), "serve"
-                    )
-                    sizes[name] = sizes.get(name, 0) + size / 1024
-            except (OSError, StopIteration):
-                continue
+        found = sizes(made)
         started = _started(made)
-    return {"pss_mb": round(sum(sizes.values())), **{name: round(size) for name, size in sizes.items()}, "second_start_s": started}
+    return {"pss_mb": sum(found.values()), **found, "second_start_s": started}
+
+
+def sizes(made: Installation) -> dict[str, int]:
+    """Megabytes (PSS) of an installation, by program."""
+    found: dict[str, float] = {}
+    for process, name in processes(made):
+        try:
+            lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
+        found[name] = found.get(name, 0) + next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0) / 1024
+    return {name: round(size) for name, size in found.items()}
+
+
+def processes(made: Installation) -> Iterator[tuple[int, str]]:
+    """Every process of an installation, with its program: serve, worker or postgres."""
+    assert made.process is not None
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if _is_or_is_child_of(folder, made.process.pid) or str(made.data) in command or _child_of_postmaster(folder, made.data):
+                yield (
+                    int(folder.name),
+                    next((name for name, part in (("postgres", "postgres"), ("worker", "cxm.run.beside")) if part in command), "serve"),
+                )
+        except OSError:
+            continue
 
 
 def _started(made: object) -> float:

@@ -192,6 +192,8 @@ document.addEventListener("toggle", (event) => {
   if (!menu.matches?.("[data-menu][popover]") || event.newState !== "open") return;
   const opener = [...document.querySelectorAll(`[popovertarget="${CSS.escape(menu.id)}"]`)].find((button) => button.checkVisibility?.() ?? true);
   if (opener) place(menu, opener);
+  // What reaches further than what is ticked is chosen anew each time.
+  for (const wide of menu.querySelectorAll("[data-reset]")) wide.checked = false;
   (menu.querySelector("[aria-current]") ?? menu.querySelector("a.menu-item,button.menu-item,input:not([type=hidden]),select"))?.focus();
 }, true);
 

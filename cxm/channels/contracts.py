@@ -323,6 +323,15 @@ class Dialler(Protocol):
     def __call__(self, host: str, port: int, *, tls: bool, timeout: float = 10.0) -> Any: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """Where an account can be told things: its address at our door, to which a connector may add a query, and a secret of its own that
+    nobody types."""
+
+    url: str
+    secret: str
+
+
 class WebSocket(Protocol):
     """An open WebSocket. It answers and sends pings by itself; a line on which no answer comes is cut."""
 
@@ -358,6 +367,7 @@ class Session:
     """What the runtime hands a connector for one account: its settings and credentials, and the only ways out.
 
     ``sources``: what it listens to beside its own inbound, oldest first; a stream is opened anew when they change.
+    ``inbound``: None where nobody outside can reach us, or the channel has no use for it.
     """
 
     account: AccountView
@@ -367,6 +377,7 @@ class Session:
     now: datetime
     sources: tuple[SourceView, ...] = ()
     web_socket: WebSockets = no_web_socket
+    inbound: Inbound | None = None
 
 
 class Receive(Protocol):
@@ -374,6 +385,21 @@ class Receive(Protocol):
 
     def verify(self, headers: Mapping[str, str], body: bytes, secret: str | None, now: datetime) -> str:
         """The delivery's own id; raises :class:`NotAuthentic`, also where ``secret`` is missing."""
+        ...
+
+
+class Subscribe(Protocol):
+    """Told by others at an address that the connector itself gave them (:class:`Inbound`, with a query); pure.
+
+    The query stands in the headers as ``:query``, and is kept with the delivery. ``secret`` is that of :class:`Inbound`.
+    """
+
+    def challenge(self, query: str, secret: str, now: datetime) -> str:
+        """The answer to whoever asks by GET whether we meant it; raises :class:`NotAuthentic`, and then nothing is told."""
+        ...
+
+    def verify(self, headers: Mapping[str, str], body: bytes, secret: str | None, now: datetime) -> str:
+        """As :meth:`Receive.verify`."""
         ...
 
 

@@ -14,6 +14,7 @@ CAPABILITIES = (
     "poll",
     "stream",
     "receive",
+    "subscribe",
     "reply",
     "read_back",
     "publish",
@@ -316,7 +317,7 @@ def _check(manifest: Manifest, folder: str, problems: list[str]) -> None:
     for host in manifest.hosts.allowed:
         if not _HOST.fullmatch(host):
             problems.append(f"hosts.allowed: “{host}” is no host name (no scheme, no port, no path).")
-    if "receive" in manifest.capabilities and not manifest.auth.inbound:
+    if {"receive", "subscribe"} & set(manifest.capabilities) and not manifest.auth.inbound:
         problems.append("Write auth.inbound: the scheme by which deliveries are signed.")
     _check_sources(manifest, problems)
     for title, schema in (("settings", manifest.settings), ("credentials", manifest.credentials)):

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from cxm.channels import contracts
 from cxm.channels import manifest as manifests
-from cxm.channels.contracts import AccountView, Item, Poll, RawDelivery, ReadBack, Receive, Reply, Stream, Test, Unmappable
+from cxm.channels.contracts import AccountView, Item, Poll, RawDelivery, ReadBack, Receive, Reply, Stream, Subscribe, Test, Unmappable
 from cxm.channels.kit import schemas
 from cxm.channels.manifest import Manifest, ManifestInvalid, SourceKind
 from cxm.kernel.errors import FieldError, NotFound
@@ -124,6 +124,10 @@ class Channel:
     def receive(self) -> Receive:
         """The connector that judges deliveries."""
         return cast("Receive", self.connector("receive"))
+
+    def subscriber(self) -> Subscribe:
+        """The connector that judges what comes to an address that it gave somebody itself."""
+        return cast("Subscribe", self.connector("subscribe"))
 
     def poll(self) -> Poll:
         """The connector that looks from time to time."""

@@ -1,4 +1,4 @@
-"""The inbound door: ``POST /in/<channel>/<account id>``, beside Django.
+"""The inbound door: ``POST /in/<channel>/<account id>``, beside Django; and ``GET``, where somebody asks whether we meant to be told.
 
 Deliveries that arrive together are committed together (group commit): a thread takes what is waiting, verifies, writes one
 transaction, and only then is each answered. So 2xx means durable, and 500 a second cost a few commits.
@@ -13,10 +13,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import orjson
 import structlog
-from django.db import close_old_connections, transaction
+from django.db import DatabaseError, close_old_connections, transaction
 
 from cxm.channels import registry
 from cxm.channels.contracts import NotAuthentic
@@ -25,7 +26,7 @@ from cxm.connect.mailbox import defer_take_in, fingerprint
 from cxm.connect.models import Account, Delivery
 from cxm.kernel.clock import now
 from cxm.kernel.ids import parse_id
-from cxm.platform import bulk, observability
+from cxm.platform import bulk, observability, secrets
 from cxm.platform.config import settings
 
 GROUP = 256
@@ -33,6 +34,7 @@ WAITING_LIMIT = 5_000
 BODY_SECONDS = 30
 #: Headers kept with a delivery; never cookies or authorization.
 _KEPT = ("content-type", "webhook-id", "webhook-timestamp", "user-agent", "content-encoding")
+_QUERY = 4_000
 _log = structlog.get_logger(__name__)
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -75,6 +77,11 @@ class InboundDoor:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         parts = scope["path"].split("/")
+        query = scope.get("query_string", b"")[: _QUERY + 1].decode("latin-1")
+        asking = scope["method"] == "GET" and len(parts) == 4 and 0 < len(query) <= _QUERY
+        if asking and (told := await asyncio.to_thread(_in_thread, parts[2], parts[3], query)) is not None:
+            await _say(send, 200, told.encode(), b"text/plain; charset=utf-8")
+            return
         if scope["method"] != "POST":
             await _answer(send, 405, "method")
             return
@@ -99,6 +106,7 @@ class InboundDoor:
         self._ensure_thread()
         loop = asyncio.get_running_loop()
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
+        headers[":query"] = scope.get("query_string", b"")[:_QUERY].decode("latin-1")
         knock = Knock(channel, account, headers, body, loop.create_future(), loop)
         try:
             self._waiting.put_nowait(knock)
@@ -161,19 +169,55 @@ def _authentic(knock: Knock, rows: dict[Any, Account]) -> bool:
     if row is None or row.channel != knock.channel or row.state == "removed":
         return False
     channel = registry.channel(row.channel)
-    if not channel.can("receive"):
+    if not (channel.can("receive") or channel.can("subscribe")):
         return False
     try:
-        delivery_id = channel.receive().verify(knock.headers, knock.body, accounts.credentials_of(row).get("secret"), now())
+        if channel.can("subscribe"):
+            delivery_id = channel.subscriber().verify(knock.headers, knock.body, inbound_secret(row.id), now())
+        else:
+            delivery_id = channel.receive().verify(knock.headers, knock.body, accounts.credentials_of(row).get("secret"), now())
     except NotAuthentic as error:
         _log.info("door.refused", channel=row.channel, account=str(row.id), reason=error.reason)
         return False
     kept = {key: knock.headers[key][:500] for key in _KEPT if key in knock.headers}
+    if channel.can("subscribe"):
+        kept[":query"] = knock.headers[":query"]
     knock.delivery = Delivery(
         organization_id=row.organization_id, account_id=row.id, kind="webhook", delivery_id=delivery_id[:300], fingerprint=fingerprint(knock.body), headers=kept,
         body=knock.body, received_at=now(),
     )  # fmt: skip
     return True
+
+
+def inbound_secret(account: UUID) -> str:
+    """What proves that a connector of ours gave somebody the account's address; changes with the installation's key."""
+    return secrets.derive(f"inbound:{account}").hex()
+
+
+def asked(channel: str, account: str, query: str) -> str | None:
+    """What is answered to whoever asks whether we meant to be told; None, whatever the reason, where their address does not prove it."""
+    identifier = parse_id(account)
+    if identifier is None or channel not in _names() or not registry.channel(channel).can("subscribe"):
+        return None
+    try:
+        known = Account.everywhere.filter(
+            pk=identifier, channel=channel, removed_at=None
+        )  # everywhere: the address alone tells whose it is
+        return registry.channel(channel).subscriber().challenge(query, inbound_secret(identifier), now()) if known.exists() else None
+    except NotAuthentic as error:
+        _log.info("door.refused", channel=channel, account=str(identifier), reason=error.reason)
+    return None
+
+
+def _in_thread(channel: str, account: str, query: str) -> str | None:
+    try:
+        close_old_connections()
+        return asked(channel, account, query)
+    except DatabaseError as error:  # not now; whoever asks will ask again
+        _log.warning("door.not_asked", error=type(error).__name__)
+        return None
+    finally:
+        close_old_connections()
 
 
 def _unknown(knocks: list[Knock]) -> list[Delivery]:
@@ -227,7 +271,10 @@ async def _read(scope: dict[str, Any], receive: Receive) -> bytes | None:
 
 async def _answer(send: Send, status: int, code: str) -> None:
     body = orjson.dumps({"status": status, "code": code, "detail": _TEXTS[code]})
-    kind = b"application/json" if status < 400 else b"application/problem+json"
+    await _say(send, status, body, b"application/json" if status < 400 else b"application/problem+json")
+
+
+async def _say(send: Send, status: int, body: bytes, kind: bytes) -> None:
     headers = [
         (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),

@@ -12,7 +12,7 @@ import contextvars
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -22,12 +22,13 @@ import structlog
 from django.db import close_old_connections, transaction
 
 from cxm.channels import registry
-from cxm.channels.contracts import AuthExpired, ConnectorError, Polled, RateLimited, Session, SourceView, Unavailable, Unheard
-from cxm.connect import accounts, hooks_post, limits, mailbox, sources
+from cxm.channels.contracts import AuthExpired, ConnectorError, Inbound, Polled, RateLimited, Session, SourceView, Unavailable, Unheard
+from cxm.connect import accounts, door, hooks_post, limits, mailbox, sources
 from cxm.connect.contracts import LimitLeft
 from cxm.connect.models import Account, Gap
 from cxm.kernel.clock import now
 from cxm.platform import egress, realtime
+from cxm.platform.config import settings
 
 T = TypeVar("T")
 #: How long an account stays ours without a sign of life: a killed process gives it up by saying nothing.
@@ -41,7 +42,8 @@ _RENEW, _POLL_LIMIT, _SILENCE = 5, 170, 90
 #: Accounts claimed together.
 _CLAIM = 50
 #: Lines that listening may hold open at once (a long poll holds one): apart from those of replies, which never wait for them.
-_LINES = 4_000
+#: They are kept in so many clients, because a client walks through all of its lines for each request.
+_LINES, _EARS = 4_000, 32
 #: Names are looked up in threads, and a name server that is silent holds each for seconds: many, and none of them the database's.
 _NAME_THREADS, _DATABASE_THREADS = 32, 6
 _log = structlog.get_logger(__name__)
@@ -54,9 +56,10 @@ class Runtime:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._http: egress.GuardedHttp | None = None
-        self._ears: egress.GuardedHttp | None = None
+        self._ears: list[egress.GuardedHttp] = []
         self._listening: set[asyncio.Task[None]] = set()
         self._looks: dict[UUID, asyncio.Task[None]] = {}
+        self._well: set[UUID] = set()
         self._lock = threading.Lock()
 
     def call(self, work: Callable[[egress.GuardedHttp], Awaitable[T]], timeout: float = 90) -> T:
@@ -109,7 +112,8 @@ class Runtime:
         self._loop.call_soon_threadsafe(self._loop.stop)
         if self._thread is not None:
             self._thread.join(5)
-        self._loop = self._thread = self._http = self._ears = None
+        self._loop = self._thread = self._http = None
+        self._ears = []
 
     def _ensure(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -121,7 +125,7 @@ class Runtime:
             return self._loop
 
     async def _start_listening(self) -> None:
-        self._ears = self._ears or egress.GuardedHttp(_LINES)
+        self._ears = self._ears or [egress.GuardedHttp(_LINES) for _ in range(_EARS)]
         self._keep(self._look_round())
         self._keep(hooks_post.serve(_db))
 
@@ -136,9 +140,8 @@ class Runtime:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for client in (self._http, self._ears):
-            if client is not None:
-                await client.close()
+        for client in [self._http] * (self._http is not None) + self._ears:
+            await client.close()
 
     async def _look_round(self) -> None:
         """Each second: claim accounts that are due and look at each in a task of its own, so that a slow one delays nobody."""
@@ -151,8 +154,8 @@ class Runtime:
                     if len(claimed) < _CLAIM or len(self._looks) >= _LINES:
                         break
                 if self._looks and time.monotonic() - renewed >= _RENEW:
-                    held = list(self._looks)
-                    for gone in set(held) - await _db(lambda held=held: renew(held)):
+                    held, well, self._well = list(self._looks), self._well, set()
+                    for gone in set(held) - await _db(lambda held=held, well=well: renew(held, well)):
                         self._end_look(gone)
                     renewed = time.monotonic()
             except Exception as error:  # the database is away: nothing is claimed, look again
@@ -170,8 +173,7 @@ class Runtime:
             task.cancel()
 
     async def _look(self, row: Account, former: asyncio.Task[None] | None = None) -> None:
-        assert self._ears is not None
-        http = limits.Watching(self._ears)
+        http = limits.Watching(self._ears[row.id.int % _EARS])
         try:
             if former is not None:
                 former.cancel()
@@ -208,22 +210,34 @@ class Runtime:
 
     async def _drink(self, row: Account, stream: Any) -> None:
         wished: datetime | None = None
+        cursor, well_at = row.cursor, None
         try:
             while True:
                 try:
                     found: Polled = await asyncio.wait_for(anext(stream), _SILENCE)
                 except TimeoutError:
                     raise ConnectorError("The stream fell silent.", "It is opened again.") from None
-                await _db(lambda found=found: keep(row.id, found, "stream"))
                 wished = found.next_look
+                if well_at is not None and now() - well_at < HEARTBEAT / 2 and _silent(found, cursor):
+                    well_at = now()
+                    self._well.add(row.id)  # a sign of life and nothing else: written for all of them together
+                    continue
+                await _db(lambda found=found: keep(row.id, found, "stream"))
+                cursor = found.cursor
                 if not found.more:  # else what was missed is still being fetched
                     await _db(lambda: note_well(row.id, None))
+                    well_at = now()
                 if not await _db(lambda: still_active(row.id)):
                     break
         except StopAsyncIteration:
             await _db(lambda: note_well(row.id, wished or now()))
         finally:
             await stream.aclose()
+
+
+def _silent(found: Polled, cursor: Mapping[str, Any] | None) -> bool:
+    """Whether a batch says nothing but that the line is there."""
+    return not (found.deliveries or found.unheard or found.sources or found.more) and found.cursor == cursor
 
 
 def next_look(wished: datetime | None, pause: timedelta) -> datetime:
@@ -250,8 +264,16 @@ def session_of(row: Account, http: egress.GuardedHttp | limits.Watching, heard: 
     """What a connector is handed for one account. ``heard``: its sources, where they were read before; else they are read here."""
     return Session(
         account=accounts.view(row), credentials=accounts.credentials_of(row), http=http, dial=egress.dial, now=now(),
-        sources=sources.views(row) if heard is None else heard, web_socket=egress.web_socket,
+        sources=sources.views(row) if heard is None else heard, web_socket=egress.web_socket, inbound=_inbound(row),
     )  # fmt: skip
+
+
+def _inbound(row: Account) -> Inbound | None:
+    """Where this account can be told things, if anybody outside can reach us."""
+    base = settings().public_url.rstrip("/")
+    if not base or not registry.channel(row.channel).can("subscribe"):
+        return None
+    return Inbound(f"{base}/in/{row.channel}/{row.id}", door.inbound_secret(row.id))
 
 
 def claim_due(limit: int = _CLAIM) -> list[Account]:
@@ -268,11 +290,16 @@ def claim_due(limit: int = _CLAIM) -> list[Account]:
     return rows
 
 
-def renew(held: Sequence[UUID]) -> set[UUID]:
-    """A sign of life for the accounts this process looks at; returns those it may go on with (not paused or removed meanwhile)."""
+def renew(held: Sequence[UUID], well: Collection[UUID] = ()) -> set[UUID]:
+    """A sign of life for the accounts this process looks at; returns those it may go on with (not paused or removed meanwhile).
+
+    ``well``: those of them whose line gave a sign of life itself since the last time.
+    """
     active = Account.everywhere.filter(pk__in=held, state="active", removed_at=None)  # everywhere: one runtime serves all
     # One that was just changed is due now: it keeps that, so that it is looked at anew with what was changed.
     active.filter(leased_until__isnull=False, next_look_at__gt=now()).update(next_look_at=now() + LEASE, leased_until=now() + LEASE)
+    if well:
+        active.filter(pk__in=well, health="").update(last_ok_at=now())
     return set(active.values_list("pk", flat=True))
 
 

@@ -105,25 +105,23 @@ def _context(request: HttpRequest, actor: Actor, one: Account, error: CxmError |
     }
 
 
-def rows(found: list[Source], one: Account) -> list[dict[str, Any]]:
+def rows(listed: list[Source], one: Account) -> list[dict[str, Any]]:
     """Sources as the list shows them: each with the times of its account where its channel tells nothing of it alone."""
     titles = {kind.name: kind.title for kind in registry.channel(one.channel).manifest.sources}
-    return [
-        {
-            "source": source,
-            "kind": titles.get(source.kind, source.kind),
-            "tone": "neutral" if source.state == "paused" else "warn" if source.health else "good" if source.last_ok_at else "info",
-            "icon": "pause"
-            if source.state == "paused"
-            else "triangle-alert"
-            if source.health
-            else "circle-check"
-            if source.last_ok_at
-            else "clock",
-            "detail": [str(value) for key, value in source.settings.items() if key != "title" and str(value) not in ("", source.name)],
-        }
-        for source in found
-    ]
+    found = []
+    for source in listed:
+        tone, icon = _sign(source, one)
+        detail = [str(value) for key, value in source.settings.items() if key != "title" and str(value) not in ("", source.name)]
+        found.append({"source": source, "kind": titles.get(source.kind, source.kind), "tone": tone, "icon": icon, "detail": detail})
+    return found
+
+
+def _sign(source: Source, one: Account) -> tuple[str, str]:
+    if source.state == "paused":
+        return "neutral", "pause"
+    if source.health or (one.health and source.last_ok_at is None):  # of an account that fails as a whole its sources are not heard either
+        return "warn", "triangle-alert"
+    return ("good", "circle-check") if source.last_ok_at else ("info", "clock")
 
 
 def _forms(request: HttpRequest, one: Account, error: CxmError | None) -> list[dict[str, Any]]:

@@ -20,6 +20,11 @@ from cxm.love.services.handling import assign, close, look, note, reopen, snooze
 from cxm.love.services.hours import all_hours, hours
 from cxm.love.services.hours import remove as remove_hours
 from cxm.love.services.hours import save as save_hours
+from cxm.love.services.many import cancel as cancel_bulk
+from cxm.love.services.many import going_on as bulk_going_on
+from cxm.love.services.many import run as bulk
+from cxm.love.services.many import status as bulk_status
+from cxm.love.services.many import undo as undo_bulk
 from cxm.love.services.pledges import promise
 from cxm.love.services.pledges import settle as settle_promise
 from cxm.love.services.presence import gone, here
@@ -34,6 +39,10 @@ __all__ = [
     "all_hours",
     "answered_meanwhile",
     "assign",
+    "bulk",
+    "bulk_going_on",
+    "bulk_status",
+    "cancel_bulk",
     "case",
     "case_moves",
     "cases",
@@ -76,6 +85,7 @@ __all__ = [
     "split_case",
     "tag",
     "take_back",
+    "undo_bulk",
     "undo_case_move",
     "unlink_case",
     "waiting_count",

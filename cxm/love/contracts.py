@@ -320,3 +320,25 @@ class QueueView:
     language: str
     default: bool
     broken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BulkView:
+    """The same done to many conversations. ``state``: running, done, cancelled, undoing, undone; figures count conversations.
+
+    ``done`` and ``refused`` grow up to ``total``, ``undone`` up to ``done``. ``undo_until``: None where it is too late, or not over yet.
+    """
+
+    id: UUID
+    action: str
+    state: str
+    total: int
+    done: int
+    refused: int
+    undone: int
+    undo_until: datetime | None
+
+    @property
+    def busy(self) -> bool:
+        """Whether it still goes on."""
+        return self.state in ("running", "undoing")

@@ -288,3 +288,34 @@ class Hours(OrganizationModel):
 
     class Meta(OrganizationModel.Meta):
         constraints = [models.UniqueConstraint(fields=["organization_id", "unit_id"], name="love_hours_once")]
+
+
+class BulkRun(OrganizationModel):
+    """The same done to many conversations. ``state``: running, done, cancelled, undoing, undone. Figures count conversations."""
+
+    member = models.UUIDField(null=True)
+    action = models.CharField(max_length=10)  # assign, tag, close, snooze, queue
+    values = models.JSONField(default=dict)
+    state = models.CharField(max_length=10, default="running")
+    total = models.IntegerField(default=0)
+    done = models.IntegerField(default=0)
+    refused = models.IntegerField(default=0)
+    undone = models.IntegerField(default=0)
+    by = models.TextField()
+    at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta(OrganizationModel.Meta):
+        indexes = [models.Index(fields=["organization_id", "member", "-at", "-id"], name="love_bulk_newest")]
+
+
+class BulkItem(OrganizationModel):
+    """One conversation of a run. ``outcome``: waiting, done, same (it was so already), refused, undone, kept (it was changed since)."""
+
+    run = models.ForeignKey(BulkRun, on_delete=models.CASCADE, related_name="items", db_index=False)
+    conversation_id = models.UUIDField()
+    outcome = models.CharField(max_length=10, default="waiting")
+    before = models.JSONField(null=True)
+
+    class Meta(OrganizationModel.Meta):
+        indexes = [models.Index(fields=["organization_id", "run", "outcome", "conversation_id"], name="love_bulk_items")]

@@ -1,4 +1,4 @@
-"""What members do on /inbox: answer, take back, settle, note, assign, snooze, tag, close, reopen; one or many at once.
+"""What members do on /inbox: answer, take back, settle, note, assign, snooze, tag, close, reopen. Many at once: ``page_bulk``.
 
 Each answers with the fragments that changed. What is refused is told in words where it was done, and nothing typed is lost.
 """
@@ -13,13 +13,12 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now, parse_instant
-from cxm.kernel.errors import Conflict, CxmError, Invalid, NotFound
+from cxm.kernel.errors import Conflict, Invalid, NotFound
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
 from cxm.love import page_lists as lists
@@ -32,8 +31,6 @@ from cxm.outbound import api as outbound
 
 #: Seconds in which an answer can be taken back.
 UNDO_SECONDS = 10
-#: Conversations changed at once by hand.
-BULK_LIMIT = 200
 
 
 def _action(permission: str) -> Callable[[View], View]:
@@ -203,38 +200,6 @@ def reopen(request: HttpRequest, conversation: UUID) -> HttpResponse:
     response["HX-Trigger"] = toast(
         _("Open again"), kind="good", seconds=4, **{"inbox:go": {"url": lists.beside(request)[0].address(conversation)}}
     )
-    return response
-
-
-@_action("conversations:manage")
-def bulk(request: HttpRequest) -> HttpResponse:
-    """The same for every conversation ticked: ``do`` is close, mine or nobody."""
-    actor = govern.actor_of(request)
-    ids = [key for key in (parse_id(text) for text in request.POST.getlist("ids")) if key]
-    act = {
-        "close": lambda key: love.close(actor, key, _usual_reason(actor, key)),
-        "mine": lambda key: love.assign(actor, key, actor.member),
-        "nobody": lambda key: love.assign(actor, key, None),
-    }.get(request.POST.get("do", ""))
-    if act is None or not ids or len(ids) > BULK_LIMIT:
-        raise Invalid("bulk_invalid", _("Nothing was changed."), _("Tick between 1 and {n} conversations.").format(n=BULK_LIMIT))
-    refused = 0
-    for key in ids:
-        try:
-            act(key)
-        except CxmError as error:
-            if error.status >= 500:
-                raise
-            refused += 1
-    done = len(ids) - refused
-    text = ngettext("{n} conversation changed", "{n} conversations changed", done).format(n=done)
-    if refused:
-        text += ". " + ngettext("{n} was refused", "{n} were refused", refused).format(n=refused)
-    wanted, current = lists.beside(request)
-    members = threads.members_of(actor.organization)
-    context = lists.rows(actor, wanted, current, members) | pages.counted(actor, wanted)
-    response = render(request, "love/swap.html", {**context, "list": True, "wanted": wanted, "list_url": wanted.address()})
-    response["HX-Trigger"] = toast(text, kind="warn" if refused else "good")
     return response
 
 

@@ -55,6 +55,7 @@ def case_page(request: HttpRequest, case: UUID) -> HttpResponse:
 def change(request: HttpRequest, case: UUID) -> HttpResponse:
     """What its page asks for: ``do`` is resolve, reopen, merge (``other``), split (``title``, ``ids``) or out (``ids``)."""
     actor = govern.actor_of(request)
+    love.case(actor, case)
     ids = [key for key in map(parse_id, request.POST.getlist("ids")) if key]
     doing = request.POST.get("do", "")
     try:
@@ -72,8 +73,10 @@ def change(request: HttpRequest, case: UUID) -> HttpResponse:
                 case, _move = love.split_case(actor, case, request.POST.get("title", "").replace("\x00", ""), ids)
             for key in ids if doing == "out" else ():
                 love.unlink_case(actor, case, key)
+        else:
+            raise Invalid("case_change_invalid", _("Nothing was changed."), _("Use one of the buttons."))
     except CxmError as refused:
-        if refused.status not in (404, 409, 422) or (refused.status == 404 and not ids and doing != "merge"):
+        if refused.status not in (404, 409, 422):
             raise
         return _show(request, case, refused)
     return HttpResponseRedirect(f"{HERE}/{case}")

@@ -18,6 +18,7 @@ from cxm.channels import registry
 from cxm.design.words import written
 from cxm.kernel.clock import now, parse_instant
 from cxm.kernel.errors import NotFound
+from cxm.love.contracts import BulkView
 
 #: Of what a model guessed, only what changes how one answers is worth a chip; calm is not.
 QUIET = frozenset({"neutral"})
@@ -226,3 +227,23 @@ def _moment(local: datetime, today: datetime) -> str:
     if ahead == 0:
         return f"{local:%H:%M}"
     return f"{written(local, 'D' if 0 < ahead < 7 else 'j M')} {local:%H:%M}"
+
+
+def run(view: BulkView) -> dict[str, Any]:
+    """A run as the page shows it."""
+    return {
+        "id": view.id, "state": view.state, "busy": view.busy, "seen": view.done + view.refused, "total": view.total, "done": view.done,
+        "undone": view.undone, "said": run_said(view), "undo_until": view.undo_until,
+    }  # fmt: skip
+
+
+def run_said(view: BulkView) -> str:
+    """What became of it."""
+    if view.state == "undone":
+        return ngettext("Undone: {n} conversation", "Undone: {n} conversations", view.undone).format(n=view.undone)
+    text = ngettext("{n} conversation changed", "{n} conversations changed", view.done).format(n=view.done)
+    if view.state == "cancelled":
+        text = _("Cancelled. {text}").format(text=text)
+    if view.refused:
+        text += ". " + ngettext("{n} was refused", "{n} were refused", view.refused).format(n=view.refused)
+    return text

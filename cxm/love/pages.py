@@ -159,6 +159,13 @@ def list_context(actor: Actor, wanted: lists.Wanted, current: UUID | None, membe
         "queues": queues,
         "filters": lists.form(wanted),
         "may_manage_some": actor.may("conversations:manage"),
+        "runs": [words.run(view) for view in love.bulk_going_on(actor)],
+        "many": {
+            "members": [(str(key), name) for key, name in members.items()],
+            "queues": [(one["id"], one["label"]) for one in queues],
+            "snoozes": threads.later(),
+            "reasons": list(words.reasons().items()),
+        },
         "may_connect": actor.may("accounts:write"),
         "plain_url": "/inbox",
         "everyone_url": wanted.address(assignee="all"),

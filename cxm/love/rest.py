@@ -70,7 +70,7 @@ class ConversationList(BaseModel):
     next: str | None
 
 
-class ListQuery(BaseModel):
+class Narrowed(BaseModel):
     """Filters; several values of one are separated by commas. ``assignee``: an id, me, nobody or mine_or_nobody; ``queue``: an id, a name, or none."""
 
     state: str = ""
@@ -87,6 +87,11 @@ class ListQuery(BaseModel):
     late: bool = False
     promised: bool = False
     sort: str = "newest"
+
+
+class ListQuery(Narrowed):
+    """Filters, order and page."""
+
     cursor: str | None = None
     limit: int | None = None
 
@@ -119,6 +124,40 @@ class MoveIn(govern.Body):
     """A queue's id, or null for none."""
 
     queue: UUID | None
+
+
+class Filter(Narrowed):
+    """The same as in ``GET /conversations``; what is not a filter is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class BulkIn(govern.Body):
+    """``action`` is assign (``member``: an id, ``me`` or null), tag (``add``, ``remove``), close (``reason``), snooze (``until``) or queue
+    (``queue``: an id or null), for ``conversations`` or for all that ``filter`` finds (at most 20,000)."""
+
+    action: Literal["assign", "tag", "close", "snooze", "queue"]
+    conversations: list[UUID] = Field(default_factory=list, max_length=20_000)
+    filter: Filter | None = None
+    member: UUID | Literal["me"] | None = None
+    add: list[str] = Field(default_factory=list, max_length=50)
+    remove: list[str] = Field(default_factory=list, max_length=500)
+    reason: str = ""
+    until: datetime | None = None
+    queue: UUID | None = None
+
+
+class BulkOut(BaseModel):
+    """How far it is. ``state``: running, done, cancelled, undoing, undone; ``undo_until`` null: it is too late, or not over yet."""
+
+    id: UUID
+    action: str
+    state: str
+    total: int
+    done: int
+    refused: int
+    undone: int
+    undo_until: str | None
 
 
 class TagsIn(govern.Body):
@@ -239,11 +278,43 @@ def reply(request: HttpRequest, conversation: UUID, body: ReplyIn) -> Any:
     return Status(202, {"id": made.id, "state": made.state})
 
 
+@router.post("/bulk", response={202: BulkOut}, summary="Do the same to many conversations")
+@govern.requires("conversations:manage")
+def start_bulk(request: HttpRequest, body: BulkIn) -> Any:
+    """Up to 200 are done when it answers; more go on as a job: look at ``GET /bulk/{id}``."""
+    actor = govern.actor_of(request)
+    values = body.model_dump(include={"add", "remove", "reason", "until", "queue"})
+    values["member"] = actor.member if body.member == "me" else body.member
+    wanted = _wanted(body.filter) if body.filter is not None and not body.conversations else None
+    return Status(202, shapes.bulk_json(love.bulk(actor, body.action, values, conversations=body.conversations, wanted=wanted)))
+
+
+@router.get("/bulk/{bulk}", response=BulkOut, summary="How far a bulk action is")
+@govern.requires("conversations:manage")
+def get_bulk(request: HttpRequest, bulk: UUID) -> Any:
+    """One's own alone."""
+    return shapes.bulk_json(love.bulk_status(govern.actor_of(request), bulk))
+
+
+@router.post("/bulk/{bulk}/cancel", response=BulkOut, summary="Cancel a bulk action")
+@govern.requires("conversations:manage")
+def cancel_bulk(request: HttpRequest, bulk: UUID) -> Any:
+    """What is done stays done, and can be undone."""
+    return shapes.bulk_json(love.cancel_bulk(govern.actor_of(request), bulk))
+
+
+@router.post("/bulk/{bulk}/undo", response=BulkOut, summary="Undo a bulk action")
+@govern.requires("conversations:manage")
+def undo_bulk(request: HttpRequest, bulk: UUID) -> Any:
+    """Within ten minutes of its end, once; what somebody changed since stays."""
+    return shapes.bulk_json(love.undo_bulk(govern.actor_of(request), bulk))
+
+
 def _one(request: HttpRequest, conversation: UUID) -> dict[str, Any]:
     return shapes.conversation_json(love.conversation_row(govern.actor_of(request), conversation))
 
 
-def _wanted(query: ListQuery) -> InboxFilter:
+def _wanted(query: Narrowed) -> InboxFilter:
     return InboxFilter(
         states=_several(query.state),
         assignee=_assignee(query.assignee),

@@ -24,6 +24,14 @@ def pledge_due(organization: str, pledge: str) -> None:
     came_due(UUID(organization), UUID(pledge))
 
 
+@jobs.task("love.bulk_step")
+def bulk_step(organization: str, run: str) -> None:
+    """The next hundred conversations of a bulk action."""
+    from cxm.love.services.many import step
+
+    step(UUID(organization), UUID(run))
+
+
 @jobs.task("love.forget_presence")
 def forget_presence() -> None:
     """Who is gone is forgotten; goes on while anybody looks at a conversation."""

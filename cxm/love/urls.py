@@ -3,7 +3,7 @@
 from django.urls import path
 
 from cxm.love import page_actions as actions
-from cxm.love import page_cases, page_hours, page_pledges, page_queues, pages
+from cxm.love import page_bulk, page_cases, page_hours, page_pledges, page_queues, pages
 from cxm.love import page_verdicts as verdicts
 from cxm.love import page_writing as writing
 
@@ -12,7 +12,10 @@ urlpatterns = [
     path("settings/queues", page_queues.queues_page, name="settings_queues"),
     path("inbox", pages.inbox_page, name="inbox"),
     path("inbox/list", pages.list_fragment, name="inbox_list"),
-    path("inbox/bulk", actions.bulk, name="inbox_bulk"),
+    path("inbox/bulk", page_bulk.bulk, name="inbox_bulk"),
+    path("inbox/bulk/<uuid:bulk>", page_bulk.progress, name="inbox_bulk_progress"),
+    path("inbox/bulk/<uuid:bulk>/cancel", page_bulk.cancel, name="inbox_bulk_cancel"),
+    path("inbox/bulk/<uuid:bulk>/undo", page_bulk.undo, name="inbox_bulk_undo"),
     path("inbox/replies/<uuid:reply>/take-back", actions.take_back, name="reply_take_back"),
     path("inbox/replies/<uuid:reply>/settle", actions.settle, name="reply_settle"),
     path("inbox/cases", page_cases.cases_page, name="cases"),

@@ -13,6 +13,7 @@ import socket
 import ssl
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -243,14 +244,22 @@ class _GuardedBackend(httpcore2.AsyncNetworkBackend):
 _FOR_ANYBODY = frozenset({"accept", "accept-encoding", "accept-language", "if-modified-since", "if-none-match", "range", "user-agent"})
 
 
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """Reading the authorities takes a third of a second; every client may use the same."""
+    return ssl.create_default_context()
+
+
 class GuardedHttp:
     """The HTTP client handed to connectors (``channels.contracts.Http``). One for each process and event loop."""
 
     def __init__(self, lines: int = 200) -> None:
         """``lines``: connections open at once."""
-        transport = httpx2.AsyncHTTPTransport(retries=0, limits=httpx2.Limits(max_connections=lines, max_keepalive_connections=20))
+        transport = httpx2.AsyncHTTPTransport(
+            verify=_tls(), retries=0, limits=httpx2.Limits(max_connections=lines, max_keepalive_connections=20)
+        )
         transport._pool = httpcore2.AsyncConnectionPool(  # type: ignore[assignment]
-            ssl_context=ssl.create_default_context(),
+            ssl_context=_tls(),
             max_connections=lines,
             max_keepalive_connections=20,
             keepalive_expiry=15,

@@ -47,7 +47,7 @@ def furnish(rest: Rest, provider: Provider) -> House:
     source = rest.post("/sources", {"account": mailbox["id"], "kind": "folder", "settings": {"folder": "Returns"}})
     ids = {
         "source": source["id"], "mailbox": mailbox["id"], "account": account.id, "conversation": conversation["id"], "mention": mention["id"], "reply": reply, "profile": profile["id"], "item": quarantined["id"],
-        "identity": profile["identities"][0]["id"], "case": case["id"], "change": rest.get(f"/cases/{case['id']}/changes")["items"][0]["id"], "promise": promise["id"], "queue": rest.post("/queues", {"name": f"Queue {uuid4().hex[:6]}"})["id"], "member": member["id"], "stop": stop["id"],
+        "identity": profile["identities"][0]["id"], "case": case["id"], "change": rest.get(f"/cases/{case['id']}/changes")["items"][0]["id"], "promise": promise["id"], "bulk": rest.post("/bulk", {"action": "tag", "add": ["furniture"], "conversations": [conversation["id"]]}, 202)["id"], "queue": rest.post("/queues", {"name": f"Queue {uuid4().hex[:6]}"})["id"], "member": member["id"], "stop": stop["id"],
         "unit": rest.post("/units", {"name": f"Unit {uuid4().hex[:6]}"})["id"], "topic": rest.post("/topics", {"name": f"Topic {uuid4().hex[:6]}", "query": "order"})["id"],
         "token": rest.post("/tokens", {"name": "spare", "scopes": ["mentions:read"]})["id"],
         "webhook": rest.post("/webhooks", {"url": "https://hooks.example.com/x", "events": ["love.conversations_opened"]})["id"],

@@ -53,6 +53,8 @@ SECONDARY: list[tuple[str, str, Any]] = [
     ("POST", "/conversations/{own:conversation}/replies", {"text": "Hello", "in_reply_to": "{mention}"}),
     ("POST", "/conversations/{own:conversation}/replies", {"text": "Hello", "media": ["{mention}"]}),
     ("POST", "/conversations/{own:conversation}/replies", {"text": "Hello", "media": [{"id": "{mention}"}]}),
+    ("POST", "/bulk", {"action": "assign", "member": "{member}", "conversations": ["{own:conversation}"]}),
+    ("POST", "/bulk", {"action": "queue", "queue": "{queue}", "conversations": ["{own:conversation}"]}),
     ("POST", "/conversations/{own:conversation}/queue", {"queue": "{queue}"}),
     ("POST", "/queues", {"name": "Theirs", "account": "{account}"}),
     ("POST", "/cases", {"title": "Both", "conversations": ["{conversation}"]}),

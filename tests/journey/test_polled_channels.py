@@ -20,7 +20,6 @@ from cxm.connect import mailbox, runtime
 from cxm.connect.models import Account
 from cxm.connect.tests.hooks_kit import rest
 from cxm.kernel.clock import now
-from cxm.run.cli.accounts import _add_feeds
 from tests.houses import House, _own_store, house, settle  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db
@@ -94,18 +93,16 @@ def test_an_article_is_heard_once_and_its_change_is_an_edit(house: House):
 
 
 def test_a_list_of_feeds_becomes_sources_once(house: House):
-    from cxm.channels.rss import finding
-
     site = Site([item(1)])
     ear = Ear(house, site, "rss", {})
-    listed = finding.in_list(
+    listed = (
         f'<opml version="2.0"><body><outline text="Coffee"><outline text="Roast" type="rss" xmlUrl="{FEED}"/></outline>'
-        f'<outline text="Twice" xmlUrl="{FEED}"/><outline text="Inside" xmlUrl="http://127.0.0.1/feed"/></body></opml>'.encode()
-    )
-    done = _add_feeds(house.owner, ear.account, listed)
-    assert (done["read"], done["added"], done["known"]) == (2, 1, 0)
-    assert [one["url"] for one in done["refused"]] == ["https://127.0.0.1/feed"]
-    assert _add_feeds(house.owner, ear.account, listed[:1])["known"] == 1
+        f'<outline text="Twice" xmlUrl="{FEED}"/><outline text="Inside" xmlUrl="http://127.0.0.1/feed"/></body></opml>'
+    ).encode()
+    done = connect.take_list(house.owner, ear.account, listed)
+    assert (done.added, done.known + done.added + len(done.refused)) == (1, done.read)
+    assert [name for name, _ in done.refused] == ["https://127.0.0.1/feed"]
+    assert connect.take_list(house.owner, ear.account, listed).added == 0
     (source,) = ear.session().sources
     assert source.settings == {"url": FEED, "title": "Roast", "folder": "Coffee"}
     ear.listen()

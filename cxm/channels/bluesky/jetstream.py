@@ -43,31 +43,25 @@ def address(base: str, since: int) -> str:
     return urlunsplit(parts._replace(path=path, query=urlencode({"wantedCollections": ids.POST, "cursor": since}), fragment=""))
 
 
-def time_of(message: bytes) -> int:
-    """When a message was made, in microseconds since 1970; 0 where it does not say."""
-    found = _TIME.search(message)
-    return int(found[1]) if found else 0
-
-
 class Filter:
     """Tells what concerns us: posts that name us, answer or quote us, stand in a thread of ours or are ours (where ``own``), and what
     became of posts we know. Most messages are passed over without being read."""
 
     def __init__(self, me: str, *, own: bool) -> None:
-        self._me, self._mark, self._own = me, me.encode(), own
+        self._me, self.mark, self._own = me, me.encode(), own
 
-    def event(self, message: bytes, known: Container[str]) -> Event | None:
-        """What ``message`` tells us, None where it is nothing to us. ``known``: the posts we know. Nothing makes it raise."""
-        if self._mark not in message and not _OTHER.search(message):
-            return None
+    def events(self, message: bytes, known: Container[str]) -> list[Event]:
+        """What ``message`` tells us, often nothing. ``known``: the posts we know. Nothing makes it raise."""
+        if self.mark not in message and not _OTHER.search(message):
+            return []
         try:
             told = table(jsons.load(message))
         except jsons.NotJson:
-            return None
+            return []
         commit, did = table(told.get("commit")), string(told.get("did"), 500)
         place = ids.post_parts(f"at://{did}/{string(commit.get('collection'), 200)}/{string(commit.get('rkey'), 300)}")
         if place is None:
-            return None
+            return []
         event = Event(
             address=ids.uri(*place),
             time=whole(told.get("time_us")) or 0,
@@ -75,9 +69,15 @@ class Filter:
             record=None if commit.get("operation") == "delete" else table(commit.get("record")),
             changed=commit.get("operation") == "update",
         )
-        return event if self._wanted(event, place[0], known) else None
+        return [event] if self.wanted(event, place[0], known) else []
 
-    def _wanted(self, event: Event, did: str, known: Container[str]) -> bool:
+    def time_of(self, message: bytes) -> int:
+        """When a message was made, in microseconds since 1970; 0 where it does not say."""
+        found = _TIME.search(message)
+        return int(found[1]) if found else 0
+
+    def wanted(self, event: Event, did: str, known: Container[str]) -> bool:
+        """Whether something that happened to a post of ``did`` concerns us."""
         if event.record is None or (event.changed and event.key in known):
             return event.key in known
         return self._own if did == self._me else self._concerns(event.record)

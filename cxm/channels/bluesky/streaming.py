@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cxm.channels.bluesky import ids, jetstream
+from cxm.channels.bluesky.firehose import METHOD, Firehose
 from cxm.channels.bluesky.jetstream import Event, Filter
 from cxm.channels.bluesky.looking import Memory, version
 from cxm.channels.bluesky.polling import Poll, kept, name_of
@@ -29,7 +30,7 @@ from cxm.kernel.clock import format_instant
 #: How often the account is looked at beside the stream, and how often a sign of life is given, in seconds.
 LOOK, ALIVE = 60.0, 20.0
 #: How long a post is waited for until the view shows it: one of words alone, and one with something that only the view can show.
-WORDS, SHOWN = 1.5, 20.0
+WORDS, SHOWN = 1.0, 20.0
 #: How often the view is asked for what is waited for.
 _AGAIN = 0.4
 #: A line cut for so long is resumed where it was; after longer, what was said meanwhile is asked for, not heard again.
@@ -40,6 +41,8 @@ REWIND = timedelta(seconds=10)
 _FAILURES = 3
 #: Events heard and not yet told; posts asked for at once.
 _HELD, _AT_ONCE = 1000, 25
+#: Bytes a frame of the protocol's own stream may have.
+_FRAME = 5_000_000
 AWAY = "The live stream was away. What was said meanwhile was asked for instead."
 
 
@@ -51,15 +54,26 @@ def address_of(session: Session) -> str:
 async def hearing(session: Session) -> TestStep:
     """Whether the live stream opens; what else the button tries does not depend on it."""
     try:
-        line = await session.web_socket(jetstream.address(address_of(session), _micro(session.now)), timeout=10.0)
+        line = await _dial(session, session.now)
     except ConnectorError as error:
         return TestStep("Hear the live stream", False, f"{error.text} {error.mend} Until then the account is looked at every ten seconds.")
     await line.close()
     return TestStep("Hear the live stream", True, "It is open.")
 
 
+async def _dial(session: Session, since: datetime) -> WebSocket:
+    base = address_of(session)
+    if _is_firehose(session):  # its cursor is a number of its own: what was missed is asked for instead
+        return await session.web_socket(base, timeout=10.0, message_limit=_FRAME)
+    return await session.web_socket(jetstream.address(base, _micro(since)), timeout=10.0)
+
+
+def _is_firehose(session: Session) -> bool:
+    return METHOD in address_of(session)
+
+
 class Stream:
-    """Hears posts as they are written, by a Jetstream; looks at the account besides."""
+    """Hears posts as they are written, by a Jetstream or the protocol's own stream; looks at the account besides."""
 
     async def listen(self, session: Session, cursor: Mapping[str, Any] | None) -> AsyncIterator[Polled]:
         """Batches as they come. Ends where the stream cannot be had, saying when to try again; until then nothing is lost, only later."""
@@ -103,6 +117,8 @@ class _Ear:
     async def batches(self) -> AsyncIterator[Polled]:
         """As :meth:`Stream.listen`."""
         self._me = await self._server.me()
+        own = self._session.account.settings.get("own_posts", True) is not False
+        self._filter = Firehose(self._me, own=own) if _is_firehose(self._session) else Filter(self._me, own=own)
         await self._open()
         while True:
             self._look()
@@ -138,7 +154,7 @@ class _Ear:
         resumed = last is not None and timedelta(0) <= now - last <= RESUME
         since = (last if resumed and last is not None else now) - REWIND
         try:
-            self._line = await self._session.web_socket(jetstream.address(address_of(self._session), _micro(since)), timeout=10.0)
+            self._line = await _dial(self._session, since)
         except ConnectorError:
             return
         self._opened = time.monotonic()
@@ -147,13 +163,11 @@ class _Ear:
 
     async def _read(self, line: WebSocket) -> None:
         """Everything that comes, until the line is cut."""
-        own = self._session.account.settings.get("own_posts", True) is not False
-        filter_ = Filter(self._me, own=own)
         while True:
             message = await line.receive(ALIVE)
             if message is None:
                 continue
-            if (event := filter_.event(message, self)) is not None:
+            for event in self._filter.events(message, self):
                 self._coming.add(event.key)
                 await self._heard.put(event)
                 self._wake.set()
@@ -313,7 +327,7 @@ class _Ear:
     def _batch(self, found: Polled | None, told: list[RawDelivery], *, over: bool) -> Polled:
         """All that is new, and the cursor that stands after it: before whatever is still waited for."""
         now, memory = clock.now(), self._memory
-        memory.stream = max(memory.stream, min(jetstream.time_of(self._last), _micro(now)))
+        memory.stream = max(memory.stream, min(self._filter.time_of(self._last), _micro(now)))
         pending = [one.event.time for one in self._awaited.values()]
         if pending:
             memory.stream = min(memory.stream, min(pending) - 1)

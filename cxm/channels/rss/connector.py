@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from cxm.channels.contracts import ConnectorError, Gone, Polled, RawDelivery, Rejected, Session, SourceNews, TestStep, Unheard
 from cxm.channels.kit.answers import header
-from cxm.channels.rss import dates, feeds, fetching, finding, manners
+from cxm.channels.rss import dates, feeds, fetching, finding, manners, verify, websub
 from cxm.channels.rss.feeds import Entry, Feed
 from cxm.channels.rss.manners import turns
 from cxm.channels.rss.mapping import key_of
@@ -34,7 +34,8 @@ _NAME = 80
 
 @dataclass(slots=True)
 class _State:
-    """What is known of one feed between two looks. ``seen``: native id by key, with what it looked like and how often it changed."""
+    """What is known of one feed between two looks. ``hub``, ``topic``, ``asked``: who can tell us of news at once, what it knows the feed
+    by, and when it was asked to. ``seen``: native id by key, with what it looked like and how often it changed."""
 
     url: str = ""
     etag: str = ""
@@ -46,6 +47,9 @@ class _State:
     failing: str = ""
     trouble: str = ""
     gone: str = ""
+    hub: str = ""
+    topic: str = ""
+    asked: str = ""
     seen: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
 
 
@@ -56,6 +60,7 @@ class Poll:
         """At most :data:`TOGETHER` feeds at once, never two of one host. One feed alone tells what is wrong by raising; of several,
         the others go on, and it is raised when none could be read. ``next_look`` is when the first of them is due."""
         states = _states(session, cursor)
+        await _no_longer(session, states, cursor)
         looked = _due(states, session.now)
         found = await asyncio.gather(*(_look(session, origin, states[origin]) for origin in looked))
         _raise_where_silent(states, [error for _, error in found if error is not None])
@@ -70,6 +75,18 @@ class Poll:
             ),
             sources=_told(session, states, {origin: bool(some) for origin, (some, _) in zip(looked, found, strict=True)}),
         )
+
+
+class Subscribe:
+    """Told by hubs as soon as something is new."""
+
+    def challenge(self, query: str, secret: str, now: datetime) -> str:
+        """As :func:`~cxm.channels.rss.verify.challenge`."""
+        return verify.challenge(query, secret)
+
+    def verify(self, headers: Mapping[str, str], body: bytes, secret: str | None, now: datetime) -> str:
+        """As :func:`~cxm.channels.rss.verify.verify`."""
+        return verify.verify(headers, body, secret, now)
 
 
 class Test:
@@ -200,9 +217,33 @@ async def _look(session: Session, origin: str, state: _State) -> tuple[list[RawD
         state.url = "" if found.address == origin else found.address
         state.etag = _kept(found.headers, "etag")
         state.modified = _kept(found.headers, "last-modified")
+        _note_hub(state, websub.named(found.feed, found.headers, found.address))
+    await _subscribe(session, origin, state)
     asked = found.feed.pause if found.feed is not None else 0
     state.due = format_instant(now + manners.pause(origin, _moment(state.newest), now, asked=asked, headers=found.headers))
     return deliveries, None
+
+
+def _note_hub(state: _State, told: tuple[str, str]) -> None:
+    if told != (state.hub, state.topic):
+        (state.hub, state.topic), state.asked = told, ""
+
+
+async def _subscribe(session: Session, origin: str, state: _State) -> None:
+    """Ask the feed's hub to tell us, where it has one and it is time to."""
+    last = _moment(state.asked)
+    if not state.hub or not websub.possible(session) or (last is not None and timedelta(0) <= session.now - last < websub.AGAIN):
+        return
+    state.asked = format_instant(session.now)
+    await websub.ask(session, fetching.secure(state.hub), state.topic, origin)
+
+
+async def _no_longer(session: Session, states: Mapping[str, _State], cursor: Mapping[str, Any] | None) -> None:
+    """Tell the hubs of feeds that are not wanted any more."""
+    known = cast("Mapping[str, Mapping[str, Any]]", (cursor or {}).get("feeds") or {})
+    left = [(origin, told) for origin, told in known.items() if origin not in states and told.get("hub") and told.get("asked")]
+    hubs = [(fetching.secure(str(told["hub"])), str(told.get("topic") or origin), origin) for origin, told in left[:TOGETHER]]
+    await asyncio.gather(*(websub.ask(session, *one, mode="unsubscribe") for one in hubs))
 
 
 def _kept(headers: Mapping[str, str], name: str) -> str:

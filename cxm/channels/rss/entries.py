@@ -67,12 +67,14 @@ class Entry:
 
 @dataclass(slots=True)
 class Feed:
-    """One document. ``data``: the bytes that places refer to (none for JSON). ``pause``: minutes it asks to be left alone."""
+    """One document. ``data``: the bytes that places refer to (none for JSON). ``hub``, ``topic``: who tells of news, and what it
+    knows the feed by. ``pause``: minutes it asks to be left alone."""
 
     title: str = ""
     link: str = ""
     author: tuple[str, str, str] = ("", "", "")
     hub: str = ""
+    topic: str = ""
     pause: int = 0
     broken: bool = False
     data: bytes = b""

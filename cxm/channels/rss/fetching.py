@@ -95,7 +95,7 @@ async def _get(session: Session, address: str, etag: str, modified: str) -> tupl
         # A user name and password are for the host they were given for, whatever it leads to.
         own = _authorization(session) if urlsplit(address).hostname == first else {}
         sent = {**asked, **own, **{name: value for name, value in conditions.items() if value}}
-        response = await session.http.request("GET", _secure(address), headers=sent, timeout=_TIMEOUT)
+        response = await session.http.request("GET", secure(address), headers=sent, timeout=_TIMEOUT)
         target = answers.header(response.headers, "location")
         if response.status_code not in (301, 302, 303, 307, 308) or not target:
             return response, address, lasting
@@ -114,7 +114,7 @@ def _joined(address: str, target: str) -> str:
         return ""
 
 
-def _secure(address: str) -> str:
+def secure(address: str) -> str:
     """Plain http is not used; nearly every host that still names it answers by https too. Ports of their own are as they are."""
     parts = urlsplit(address)
     return f"https:{address.partition(':')[2]}" if parts.scheme == "http" and parts.netloc == parts.hostname else address

@@ -28,6 +28,7 @@ def read(text: str, address: str) -> Feed:
     head = {key: part for key, part in told.items() if key != "items"}
     feed = Feed(title=one_line(_text(told, "title"), LINE), link=base, author=people, json=head)
     feed.hub = next((_text(cast("dict[str, Any]", hub), "url") for hub in _list(told, "hubs") if isinstance(hub, dict)), "")
+    feed.topic = _text(told, "feed_url")
     for item in cast("list[object]", items)[:ENTRY_LIMIT]:
         feed.entries.append(_json_entry(item, base, people))
     return feed

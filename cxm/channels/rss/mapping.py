@@ -13,6 +13,7 @@ from cxm.channels.kit import answers, jsons
 from cxm.channels.kit.text import one_line
 from cxm.channels.rss import dates, feeds
 from cxm.channels.rss.feeds import Entry, Feed
+from cxm.channels.rss.verify import feed_of
 
 #: A clock that is wrong by less is no clock that is wrong.
 _AHEAD = timedelta(minutes=5)
@@ -21,7 +22,7 @@ _NOBODY = "feed:"
 
 def map_delivery(delivery: RawDelivery, account: AccountView) -> Iterable[Item]:
     """Each entry on its own; deleted entries (RFC 6721) as deletions. A document that is no feed is one :class:`Unmappable`."""
-    origin = answers.header(delivery.headers, "x-feed") or ""
+    origin = answers.header(delivery.headers, "x-feed") or feed_of(delivery.headers.get(":query", ""))
     try:
         feed = feeds.read(delivery.body, origin, answers.header(delivery.headers, "content-type") or "")
     except feeds.NotAFeed as error:

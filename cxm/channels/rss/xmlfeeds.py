@@ -45,7 +45,8 @@ def _xml(document: markup.Document, root: Node, channel: Node, address: str) -> 
         title=_line(channel.first("title")),
         link=_link(channel, base),
         author=_person(channel, base),
-        hub=next((node.attributes.get("href", "") for node in channel.all("link") if "hub" in node.attributes.get("rel", "").split()), ""),
+        hub=_related(channel, "hub"),
+        topic=_related(channel, "self"),
         pause=_pause(channel),
         broken=document.broken,
         data=document.data,
@@ -53,6 +54,11 @@ def _xml(document: markup.Document, root: Node, channel: Node, address: str) -> 
     for node in _nodes(root, channel)[:ENTRY_LIMIT]:
         feed.entries.append(_entry(node, joined(base, node.attributes.get("xml:base", "")), feed))
     return feed
+
+
+def _related(channel: Node, relation: str) -> str:
+    links = channel.all("link", "atom:link")
+    return next((node.attributes.get("href", "") for node in links if relation in node.attributes.get("rel", "").lower().split()), "")
 
 
 def _entry(node: Node, base: str, feed: Feed) -> Entry:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -92,3 +95,37 @@ def test_a_platform_that_says_later_is_believed_within_reason(asked, least, most
     row = Account.objects.for_organization(account.organization_id).get(pk=account.id)
     assert row.next_look_at is not None
     assert least <= (row.next_look_at - moment).total_seconds() <= most
+
+
+def test_a_line_that_is_only_alive_costs_no_write_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    account, made, start = an_account(), runtime.Runtime(), now()
+    done: list[str] = []
+    moment = [start]
+
+    async def at_once(work: Callable[[], Any]) -> Any:
+        return work()
+
+    async def stream() -> AsyncIterator[Polled]:
+        for minute, cursor in ((0, 1), (1, 1), (2, 1), (3, 2), (4, 2), (30, 2), (31, 2)):
+            moment[0] = start + timedelta(minutes=minute)
+            yield Polled((), {"uid": cursor})
+
+    monkeypatch.setattr(runtime, "_db", at_once)
+    monkeypatch.setattr(runtime, "now", lambda: moment[0])
+    monkeypatch.setattr(runtime, "keep", lambda account, found, kind: done.append(f"keep {found.cursor['uid']}"))
+    monkeypatch.setattr(runtime, "note_well", lambda *given: done.append("well"))
+    monkeypatch.setattr(runtime, "still_active", lambda account: True)
+    with asyncio.Runner() as runner:
+        runner.run(made._drink(account, stream()))
+    # The first, the one that moved on, the one after half an hour of silence; and the end of the stream.
+    assert done == ["keep 1", "well", "keep 2", "well", "keep 2", "well", "well"]
+    assert made._well == {account.id}
+
+
+def test_signs_of_life_are_written_together():
+    accounts = [an_account(), an_account()]
+    later = now() + timedelta(minutes=1)
+    with frozen_at(later):
+        assert runtime.renew([one.id for one in accounts], {accounts[0].id}) == {one.id for one in accounts}
+    rows = Account.everywhere.in_bulk([one.id for one in accounts])  # everywhere: a test
+    assert rows[accounts[0].id].last_ok_at == later and rows[accounts[1].id].last_ok_at == accounts[1].last_ok_at

@@ -25,6 +25,11 @@ def conversations(actor: Actor, wanted: InboxFilter, cursor: str | None = None, 
     return paging.Page(shapes.views(actor.organization, found.items, actor.member), found.next)
 
 
+def ids(actor: Actor, wanted: InboxFilter, most: int) -> list[UUID]:
+    """The ids of all conversations ``wanted``, at most ``most``; in no order."""
+    return list(_rows(actor, wanted).order_by().values_list("id", flat=True)[:most])
+
+
 def readable(actor: Actor) -> QuerySet[Conversation]:
     """Every conversation in the units whose conversations the actor may read."""
     rows = Conversation.objects.for_organization(actor.organization)

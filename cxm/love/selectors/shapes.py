@@ -8,7 +8,17 @@ from typing import Any
 from uuid import UUID
 
 from cxm.kernel.clock import format_instant
-from cxm.love.contracts import CaseMoveView, CaseView, ConversationDetail, ConversationView, Former, MentionItem, NoteItem, PledgeView
+from cxm.love.contracts import (
+    BulkView,
+    CaseMoveView,
+    CaseView,
+    ConversationDetail,
+    ConversationView,
+    Former,
+    MentionItem,
+    NoteItem,
+    PledgeView,
+)
 from cxm.love.models import CaseRecord, Conversation, Entry, Pledge, Seen
 
 #: What a stored mention carries for our own work alone.
@@ -192,6 +202,20 @@ def case_view(row: CaseRecord, conversations: Iterable[UUID]) -> CaseView:
         row.version,
         row.merged_into,
     )
+
+
+def bulk_json(view: BulkView) -> dict[str, Any]:
+    """A bulk action as the REST interface shows it."""
+    return {
+        "id": str(view.id),
+        "action": view.action,
+        "state": view.state,
+        "total": view.total,
+        "done": view.done,
+        "refused": view.refused,
+        "undone": view.undone,
+        "undo_until": _at(view.undo_until),
+    }
 
 
 def case_move_json(view: CaseMoveView) -> dict[str, Any]:

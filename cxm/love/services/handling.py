@@ -19,7 +19,7 @@ from cxm.love.tasks import wake
 
 NOTE_LIMIT = 20_000
 _TAG_LIMIT, _TAGS = 60, 50
-_REASON_LIMIT = 200
+REASON_LIMIT = 200
 _SNOOZE_LIMIT = timedelta(days=366)
 _MANAGE = "conversations:manage"
 #: Reopened within this time, closing it was a slip: its clocks go on as if nothing had been.
@@ -59,13 +59,7 @@ def note(actor: Actor, conversation: UUID, text: str) -> UUID:
 
 def snooze(actor: Actor, conversation: UUID, until: datetime) -> None:
     """Out of sight until ``until`` (or until they write); then it is our turn again. Raises Invalid, Conflict (it is closed)."""
-    if until.tzinfo is None or not now() < until <= now() + _SNOOZE_LIMIT:
-        raise Invalid(
-            "until_invalid",
-            "“until” is not within the coming year.",
-            "Give a time to come, with its zone.",
-            errors=(FieldError("until", "within the coming year"),),
-        )
+    snoozable(until)
     with transaction.atomic():
         row = rows.locked(actor, conversation, _MANAGE)
         if row.state == "closed":
@@ -74,6 +68,17 @@ def snooze(actor: Actor, conversation: UUID, until: datetime) -> None:
         rows.line(row, "snoozed", actor.name, until=format_instant(until))
         wake.defer(schedule_at=until, organization=str(actor.organization), conversation=str(row.id))
         rows.keep(row, "snoozed", actor.name)
+
+
+def snoozable(until: datetime) -> None:
+    """Raises Invalid for a time to which nothing can be snoozed."""
+    if until.tzinfo is None or not now() < until <= now() + _SNOOZE_LIMIT:
+        raise Invalid(
+            "until_invalid",
+            "“until” is not within the coming year.",
+            "Give a time to come, with its zone.",
+            errors=(FieldError("until", "within the coming year"),),
+        )
 
 
 def wake_up(organization: UUID, conversation: UUID) -> None:
@@ -85,6 +90,14 @@ def wake_up(organization: UUID, conversation: UUID) -> None:
         row.state, row.snoozed_until = "open", None
         rows.line(row, "woken", system(organization).name)
         rows.keep(row, "woken", system(organization).name)
+
+
+def tags_fitting(add: Sequence[str], remove: Sequence[str]) -> dict[str, list[str]]:
+    """Tags to put on and to take off as they are kept. Raises Invalid."""
+    kept = {"add": [rows.fitting("add", text, _TAG_LIMIT) for text in add], "remove": [normalise(text).strip() for text in remove]}
+    if not any(kept.values()) or len(kept["add"]) > _TAGS:
+        raise Invalid("tags_missing", f"Between 1 and {_TAGS} tags.", "Name some.", errors=(FieldError("add", f"between 1 and {_TAGS}"),))
+    return kept
 
 
 def tag(actor: Actor, conversation: UUID, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
@@ -114,7 +127,7 @@ def tag(actor: Actor, conversation: UUID, add: Sequence[str] = (), remove: Seque
 def close(actor: Actor, conversation: UUID, reason: str = "") -> None:
     """Done with it. What still waits gets ``reason`` as its state where it is one (answered, no_answer_needed, handed_over,
     expired, unreachable), else no_answer_needed; the reason is kept as said. Closing twice changes nothing."""
-    why = rows.fitting("reason", reason, _REASON_LIMIT) if reason.strip() else "no_answer_needed"
+    why = rows.fitting("reason", reason, REASON_LIMIT) if reason.strip() else "no_answer_needed"
     with transaction.atomic():
         row = rows.locked(actor, conversation, _MANAGE)
         if row.state == "closed":

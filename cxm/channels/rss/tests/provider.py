@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from cxm.channels.contracts import Session
+from cxm.channels.rss import verify
 from cxm.channels.rss.manners import turns
 from cxm.channels.testing.web import Answer, Request, Web, answer, session_over
 
@@ -49,6 +52,13 @@ class Site(Web):
         """A session of an account with these feeds."""
         settings: dict[str, Any] = {"feeds": list(feeds or (FEED,))}
         return session_over(self, "rss", now=now, name="News", settings=settings, credentials=credentials)
+
+
+def example(body: bytes, now: datetime) -> tuple[dict[str, str], str]:
+    """A delivery of a hub, and the account's secret."""
+    secret = "ours"
+    mark = hmac.new(verify.signing_secret(FEED, secret).encode(), body, "sha256").hexdigest()
+    return {":query": urlencode({"feed": FEED}), "x-hub-signature": f"sha256={mark}"}, secret
 
 
 def session(now: datetime) -> Session:

@@ -1,0 +1,142 @@
+"""Being told at once: hubs are found and asked, and only they can tell us anything."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+
+import pytest
+
+from cxm.channels.contracts import Inbound, Mention, NotAuthentic, RawDelivery, Session, Unavailable
+from cxm.channels.rss import verify
+from cxm.channels.rss.connector import Poll, Subscribe
+from cxm.channels.rss.manners import turns
+from cxm.channels.rss.mapping import map_delivery
+from cxm.channels.rss.tests.provider import FEED, SITE, Site, item, rss
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+HUB, INBOUND = "https://hub.example/", Inbound("https://cxm.example/in/rss/1", "ours")
+ATOM = '<atom:link xmlns:atom="http://www.w3.org/2005/Atom" rel="hub" href="https://hub.example/"/>'
+
+
+class Desk:
+    """An account, look after look."""
+
+    def __init__(self, site: Site, **more: Any) -> None:
+        self.site, self.more, self.now, self.cursor = site, more, NOW, None
+        site.on("POST", HUB, status=202)
+
+    def session(self, *feeds: str) -> Session:
+        return replace(self.site.session(self.now, *feeds), **({"inbound": INBOUND} | self.more))
+
+    def look(self, *feeds: str, hours: float = 1) -> list[RawDelivery]:
+        turns.forget()
+        polled = asyncio.run(Poll().poll(self.session(*feeds), self.cursor))
+        self.cursor = json.loads(json.dumps(polled.cursor))
+        self.now += timedelta(hours=hours)
+        return list(polled.deliveries)
+
+    def asked(self) -> list[dict[str, str]]:
+        return [dict(parse_qsl(one.content.decode())) for one in self.site.asked("POST", HUB)]
+
+
+@pytest.mark.parametrize(
+    ("head", "headers", "topic"),
+    [
+        (ATOM, {}, FEED),
+        (ATOM + ATOM.replace("hub.example/", "roast.example/self").replace('"hub"', '"self"'), {}, f"{SITE}/self"),
+        ("", {"link": f'<{HUB}>; rel="hub", <{SITE}/self>; rel=self'}, f"{SITE}/self"),
+        (
+            ATOM.replace("hub.example", "other.example"),
+            {"link": f"</self>; rel='self', <{HUB}>; title=\"a, b\"; rel='hub next'"},
+            f"{SITE}/self",
+        ),
+    ],
+)
+def test_a_hub_is_asked_once_a_day_and_told_when_a_feed_is_not_wanted_any_more(head: str, headers: dict[str, str], topic: str):
+    site = Site([item(1)])
+    site.head, site.headers = head, headers
+    desk = Desk(site)
+    assert len(desk.look()) == 1
+    (told,) = desk.asked()
+    assert (told["hub.mode"], told["hub.topic"]) == ("subscribe", topic) and int(told["hub.lease_seconds"]) == 864_000
+    assert told["hub.secret"] == verify.signing_secret(FEED, "ours") and told["hub.callback"].startswith(f"{INBOUND.url}?feed=")
+    query = urlsplit(told["hub.callback"]).query
+    for mode in ("subscribe", "unsubscribe"):
+        asked = f"{query}&{urlencode({'hub.mode': mode, 'hub.topic': topic, 'hub.challenge': 'word', 'hub.lease_seconds': 5})}"
+        assert Subscribe().challenge(asked, "ours", NOW) == "word"
+    desk.look(hours=30)
+    assert len(desk.asked()) == 1
+    desk.look()  # nothing new (304), and the hub is asked again
+    assert len(desk.asked()) == 2
+    other = f"{SITE}/other"
+    site.on("GET", other, content=rss([item(9)]))
+    desk.look(other)
+    assert [one["hub.mode"] for one in desk.asked()] == ["subscribe", "subscribe", "unsubscribe"]
+    desk.look(other)
+    assert len(desk.asked()) == 3
+
+
+def test_nobody_is_asked_where_nobody_can_reach_us_and_a_hub_that_fails_costs_nothing():
+    site = Site([item(1)])
+    site.head = ATOM
+    desk = Desk(site, inbound=None)
+    assert len(desk.look()) == 1 and desk.asked() == []
+    secret = Desk(site)
+    secret.more["credentials"] = {"username": "us", "password": "pw"}
+    assert len(secret.look()) == 1 and secret.asked() == []
+    for trouble in (Unavailable("The hub is away."), None):
+        hub = Desk(site)
+        site.on("POST", HUB, trouble, status=500)
+        assert len(hub.look()) == 1
+    site.headers = {"link": "<javascript:x>; rel=hub, <http://[::1>; rel=self"}
+    site.head = ""
+    before = len(desk.asked())
+    assert len(Desk(site).look()) == 1 and len(desk.asked()) == before
+
+
+@pytest.mark.parametrize("name", ["x-hub-signature", "X-Hub-Signature", "x-hub-signature-256"])
+@pytest.mark.parametrize("method", ["sha1", "sha256", "sha384", "sha512"])
+def test_what_a_hub_tells_is_what_a_look_would_find(method: str, name: str):
+    site = Site([item(2), item(1)])
+    desk = Desk(site)
+    body = rss([item(2), item(1)]).encode()
+    mark = hmac.new(verify.signing_secret(FEED, "ours").encode(), body, method).hexdigest()
+    headers = {":query": urlencode({"feed": FEED, "mark": "x"}), name: f"{method}={mark}", "content-type": "application/rss+xml"}
+    identifier = Subscribe().verify(headers, body, "ours", NOW)
+    assert identifier == Subscribe().verify(headers, body, "ours", NOW + timedelta(days=30)), "the same again is the same"
+    kept = {key: value for key, value in headers.items() if key in (":query", "content-type")}
+    told = [one for one in map_delivery(RawDelivery(identifier, body, kept, NOW), desk.session().account) if isinstance(one, Mention)]
+    found = [one for delivery in desk.look() for one in map_delivery(delivery, desk.session().account)]
+    assert sorted(told, key=lambda one: one.native_id) == sorted(found, key=lambda one: one.native_id) and len(told) == 2
+
+
+def test_nobody_else_learns_or_tells_anything():
+    callback = urlsplit(verify.callback(INBOUND.url, FEED, FEED, "ours")).query
+    right = f"{callback}&{urlencode({'hub.mode': 'subscribe', 'hub.topic': FEED, 'hub.challenge': 'word'})}"
+    assert verify.challenge(right, "ours") == "word"
+    mark = parse_qs(callback)["mark"][0]
+    for wrong in (
+        "", "hub.challenge=word", right.replace(mark, "0" * 64), right.replace(mark, "é"), right.replace("roast.example", "other.example"),
+        right.replace("subscribe", "denied"), right.replace("word", ""), right.replace("word", "w" * 1001), right.replace("word", "a%0d%0ab"), "&".join("a" * 99),
+    ):  # fmt: skip
+        with pytest.raises(NotAuthentic):
+            verify.challenge(wrong, "ours")
+    for secret in ("theirs", ""):
+        with pytest.raises(NotAuthentic):
+            verify.challenge(right, secret)
+    body = b"<rss/>"
+    other = hmac.new(verify.signing_secret(f"{SITE}/other", "ours").encode(), body, "sha256").hexdigest()
+    good = hmac.new(verify.signing_secret(FEED, "ours").encode(), body, "sha256").hexdigest()
+    query = {":query": urlencode({"feed": FEED})}
+    for headers in (
+        {}, query, {**query, "x-hub-signature": good}, {**query, "x-hub-signature": "sha256="}, {**query, "x-hub-signature": f"md5={good}"}, {**query, "x-hub-signature": f"sha256={other}"},
+        {"x-hub-signature": f"sha256={good}"}, {**query, "x-hub-signature": f"sha256={good}é"}, {**query, "x-hub-signature": f"sha1={good}"},
+    ):  # fmt: skip
+        with pytest.raises(NotAuthentic):
+            verify.verify(headers, body, "ours", NOW)

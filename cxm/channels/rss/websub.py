@@ -1,0 +1,61 @@
+"""Asking a feed's hub to be told at once. Looking goes on all the same: a hub that keeps silent costs nothing but time.
+
+Source: W3C Recommendation WebSub, sections 4 (discovery) and 5 (subscribing).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from cxm.channels.contracts import ConnectorError, Session
+from cxm.channels.kit.answers import header
+from cxm.channels.rss import verify
+from cxm.channels.rss.entries import Feed, web
+
+#: What is asked for; and after what it is asked for anew, since a hub tells only our door how long it grants.
+LEASE, AGAIN = timedelta(days=10), timedelta(days=1)
+_TIMEOUT = 10.0
+_LINK = re.compile(r"<([^<>]{1,2000})>([^<]{0,500})")
+_REL = re.compile(r"""rel\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;,]+))""", re.IGNORECASE)
+
+
+def named(feed: Feed, headers: Mapping[str, str], address: str) -> tuple[str, str]:
+    """Its hub ("" where it has none) and what the hub knows it by. The header counts before the document."""
+    links = _links(header(headers, "link") or "")
+    hub, topic = web(address, links.get("hub", "") or feed.hub), web(address, links.get("self", "") or feed.topic)
+    return (hub, topic or address) if hub else ("", "")
+
+
+def _links(told: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for match in _LINK.finditer(told[:20_000]):
+        if (relation := _REL.search(match[2])) is not None:
+            for name in (relation[1] or relation[2] or relation[3] or "").lower().split():
+                found.setdefault(name, match[1].strip())
+    return found
+
+
+def possible(session: Session) -> bool:
+    """Whether anybody can reach us. A feed behind a password is not for a hub to hand on."""
+    return session.inbound is not None and not session.credentials.get("username")
+
+
+async def ask(session: Session, hub: str, topic: str, origin: str, mode: str = "subscribe") -> None:
+    """Ask the hub. What it answers does not matter: what it grants, it asks our door about."""
+    inbound = session.inbound
+    if inbound is None:
+        return
+    told = {
+        "hub.mode": mode,
+        "hub.topic": topic,
+        "hub.callback": verify.callback(inbound.url, origin, topic, inbound.secret),
+        "hub.secret": verify.signing_secret(origin, inbound.secret),
+        "hub.lease_seconds": str(int(LEASE.total_seconds())),
+    }
+    body, kind = urlencode(told).encode(), {"content-type": "application/x-www-form-urlencoded"}
+    with suppress(ConnectorError):
+        await session.http.request("POST", hub, headers=kind, content=body, timeout=_TIMEOUT)

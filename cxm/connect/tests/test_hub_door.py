@@ -1,0 +1,99 @@
+"""A hub at the door: asked whether we meant it, and then telling us; nobody else gets a word out of it."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID, uuid4
+
+import pytest
+
+from cxm.channels.rss import verify
+from cxm.channels.rss.tests.provider import FEED, item, rss
+from cxm.connect import api as connect
+from cxm.connect import door, mailbox, runtime
+from cxm.connect.models import Account
+from cxm.connect.tests.hooks_kit import rest
+from cxm.platform import egress
+from tests.houses import House, _own_store, house, settle  # noqa: F401 - fixtures
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def account(house: House) -> UUID:
+    return connect.connect(house.owner, channel="rss", name="News", settings={"feeds": [FEED]})[0].id
+
+
+def knock(account: UUID, query: str, body: bytes, **headers: str) -> door.Knock:
+    loop = asyncio.new_event_loop()
+    made = door.Knock(
+        "rss", str(account), {":query": query, "content-type": "application/rss+xml", **headers}, body, loop.create_future(), loop
+    )
+    loop.close()
+    return made
+
+
+def test_a_hub_is_answered_and_what_it_signs_is_heard_at_once(house: House, account: UUID, monkeypatch: pytest.MonkeyPatch):
+    row = Account.everywhere.get(pk=account)  # everywhere: a test
+    monkeypatch.setattr(runtime, "settings", lambda: type("Set", (), {"public_url": "https://cxm.example/"}))
+    inbound = runtime.session_of(row, egress.GuardedHttp()).inbound
+    assert inbound is not None and inbound.url == f"https://cxm.example/in/rss/{account}" and len(inbound.secret) == 64
+    monkeypatch.setattr(runtime, "settings", lambda: type("Set", (), {"public_url": ""}))
+    assert runtime.session_of(row, egress.GuardedHttp()).inbound is None
+    query = urlsplit(verify.callback(inbound.url, FEED, FEED, inbound.secret)).query
+    asking = f"{query}&{urlencode({'hub.mode': 'subscribe', 'hub.topic': FEED, 'hub.challenge': 'word'})}"
+    assert door.asked("rss", str(account), asking) == "word"
+    for channel, identifier in (("rss", str(uuid4())), ("webhook", str(account)), ("no such", str(account)), ("rss", "x")):
+        assert door.asked(channel, identifier, asking) is None
+    other = connect.connect(house.owner, channel="rss", name="Other", settings={"feeds": [FEED]})[0].id
+    assert door.asked("rss", str(other), asking) is None, "a secret of its own for each account"
+
+    body = rss([item(2, "Fresh beans"), item(1)]).encode()
+    mark = hmac.new(verify.signing_secret(FEED, inbound.secret).encode(), body, "sha256").hexdigest()
+    signed = {"x-hub-signature": f"sha256={mark}"}
+    knocks = [
+        knock(account, query, body, **signed),
+        knock(account, query, body, **signed),
+        knock(account, query, body + b" ", **signed),
+        knock(account, query, body),
+        knock(other, query, body, **signed),
+    ]
+    door.store_group(knocks)
+    assert [one.status for one in knocks] == [(202, "stored"), (200, "duplicate"), *[(401, "not_authentic")] * 3]
+    mailbox.take_in_all(account)
+    settle()
+    found = rest(house)("POST", "/mentions/search", {"query": "", "sort": "oldest"}).json()["items"]
+    assert [one["title"] for one in found] == ["Number 1", "Number 2"] and found[1]["url"].endswith("/2")
+    connect.remove(house.owner, account)
+    assert door.asked("rss", str(account), asking) is None
+
+
+def test_whatever_is_asked_in_vain_gets_the_same_answer(monkeypatch: pytest.MonkeyPatch):
+    def get(path: str, query: bytes) -> tuple[int, dict[bytes, bytes], bytes]:
+        said: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request"}
+
+        async def send(message: dict[str, Any]) -> None:
+            said.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": query, "headers": []}
+        asyncio.run(door.InboundDoor()(scope, receive, send))
+        return said[0]["status"], dict(said[0]["headers"]), said[1]["body"]
+
+    monkeypatch.setattr(door, "asked", lambda channel, account, query: "word" if query == "right" else None)
+    refused = {
+        get(path, query)[0::2] for path in (f"/in/rss/{uuid4()}", "/in/webhook/x", "/in/x") for query in (b"", b"wrong", b"x" * 5000)
+    }
+    assert len(refused) == 1 and next(iter(refused))[0] == 405
+    status, headers, body = get(f"/in/rss/{uuid4()}", b"right")
+    assert (status, headers[b"content-type"], headers[b"x-content-type-options"], body) == (
+        200,
+        b"text/plain; charset=utf-8",
+        b"nosniff",
+        b"word",
+    )

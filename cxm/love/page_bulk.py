@@ -1,0 +1,97 @@
+"""Many conversations at once on /inbox: what is ticked, or everything in the list; progress, cancel, undo."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from cxm.govern import api as govern
+from cxm.kernel.actor import Actor
+from cxm.kernel.clock import parse_instant
+from cxm.kernel.errors import Invalid
+from cxm.kernel.ids import parse_id
+from cxm.love import api as love
+from cxm.love import page_lists as lists
+from cxm.love import page_thread as threads
+from cxm.love import page_words as words
+from cxm.love import pages
+from cxm.love.contracts import BulkView
+from cxm.love.page_refusals import toast, told
+
+#: Short names of the bar's own buttons.
+_SHORT = {"mine": "assign", "nobody": "assign"}
+
+
+@require_POST
+@told
+@govern.page("conversations:manage")
+def bulk(request: HttpRequest) -> HttpResponse:
+    """``do`` (mine, nobody, close, assign, tag, snooze, queue) for the ``ids`` ticked, or with ``all`` for everything in the list on screen."""
+    actor = govern.actor_of(request)
+    doing = request.POST.get("do", "")
+    ids = [key for key in map(parse_id, request.POST.getlist("ids")) if key]
+    whole = bool(request.POST.get("all"))
+    if not (ids or whole):
+        raise Invalid("bulk_invalid", _("Nothing was changed."), _("Tick at least one conversation."))
+    wanted = lists.beside(request)[0].filter() if whole else None
+    view = love.bulk(actor, _SHORT.get(doing, doing), _values(request, actor, doing), conversations=ids, wanted=wanted)
+    return _answer(request, actor, view)
+
+
+@require_GET
+@govern.page("conversations:manage")
+def progress(request: HttpRequest, bulk: UUID) -> HttpResponse:
+    """How far it is, as a fragment."""
+    return render(request, "love/bulk.html", {"runs": [words.run(love.bulk_status(govern.actor_of(request), bulk))]})
+
+
+@require_POST
+@told
+@govern.page("conversations:manage")
+def cancel(request: HttpRequest, bulk: UUID) -> HttpResponse:
+    """Stop it where it is."""
+    actor = govern.actor_of(request)
+    return _answer(request, actor, love.cancel_bulk(actor, bulk))
+
+
+@require_POST
+@told
+@govern.page("conversations:manage")
+def undo(request: HttpRequest, bulk: UUID) -> HttpResponse:
+    """Bring back what was before."""
+    actor = govern.actor_of(request)
+    return _answer(request, actor, love.undo_bulk(actor, bulk))
+
+
+def _values(request: HttpRequest, actor: Actor, doing: str) -> dict[str, Any]:
+    member, until = request.POST.get("member", ""), request.POST.get("until", "")
+    values: dict[str, Any] = {
+        "add": [part.strip() for part in request.POST.get("add", "").replace("\x00", "").split(",") if part.strip()],
+        "reason": request.POST.get("reason", "").replace("\x00", ""),
+        "queue": parse_id(request.POST.get("queue", "")),
+        "member": actor.member if doing == "mine" or member == "me" else parse_id(member),
+    }
+    if until:
+        values["until"] = parse_instant(until).astimezone(UTC)
+    return values
+
+
+def _answer(request: HttpRequest, actor: Actor, view: BulkView) -> HttpResponse:
+    """The list as it is now; a toast with its undo where it is over, else the progress."""
+    wanted, current = lists.beside(request)
+    members = threads.members_of(actor.organization)
+    context = lists.rows(actor, wanted, current, members) | pages.counted(actor, wanted)
+    runs = [words.run(view)] if view.busy or view.state == "cancelled" else []
+    response = render(
+        request, "love/swap.html", {**context, "list": True, "wanted": wanted, "list_url": wanted.address(), "bulk": True, "runs": runs}
+    )
+    if not view.busy:
+        undo_url = f"/inbox/bulk/{view.id}/undo" if view.undo_until else ""
+        response["HX-Trigger"] = toast(words.run_said(view), kind="warn" if view.refused else "good", undo=undo_url)
+    return response
