@@ -56,7 +56,12 @@ def new_account(request: HttpRequest, channel: str) -> HttpResponse:
                 raise
             error = refused
     context = _form(request, known, actor, typed, error) | about(known)
-    context |= {"steps": steps, "ok": steps is not None and all(step.ok for step in steps), "tried": action, "fresh": request.method == "GET"}
+    context |= {
+        "steps": steps,
+        "ok": steps is not None and all(step.ok for step in steps),
+        "tried": action,
+        "fresh": request.method == "GET",
+    }
     return render(request, "connect/new.html", context, status=error.status if error else 200)
 
 

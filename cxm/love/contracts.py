@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
+
+from cxm.outbound.contracts import Reply
 
 #: States of a conversation: open (our turn), waiting (theirs), snoozed, closed.
 STATES = ("open", "waiting", "snoozed", "closed")
@@ -204,7 +206,7 @@ class Onlooker:
 class ConversationDetail:
     """One conversation: ``items`` oldest first (mentions, notes, lines, replies that are not out), ``earlier``: there is more before.
 
-    ``receipts``: delivery (delivered, read, failed) of our replies by their id. ``drafts``: the reader's own, newest first. ``pledges``: the open ones, soonest first.
+    ``replies``: all of ours, whatever became of them. ``drafts``: the reader's own, newest first. ``pledges``: the open ones, soonest first.
     """
 
     conversation: ConversationView
@@ -212,7 +214,7 @@ class ConversationDetail:
     earlier: bool
     drafts: tuple[DraftView, ...] = ()
     pledges: tuple[PledgeView, ...] = ()
-    receipts: Mapping[UUID, str | None] = field(default_factory=dict[UUID, "str | None"])
+    replies: tuple[Reply, ...] = ()
 
     @property
     def mentions(self) -> tuple[MentionItem, ...]:

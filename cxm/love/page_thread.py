@@ -55,7 +55,7 @@ def members_of(organization: UUID) -> dict[UUID, str]:
 def thread(actor: Actor, detail: ConversationDetail, members: Mapping[UUID, str]) -> list[dict[str, Any]]:
     """Everything in its order, days and silences between."""
     view = detail.conversation
-    replies = {reply.id: reply for reply in outbound.replies(actor.organization, view.id)}
+    replies = {reply.id: reply for reply in detail.replies}
     entries: list[dict[str, Any]] = []
     before: datetime | None = None
     for item in detail.items:

@@ -105,6 +105,8 @@ def conversation_context(
         "conversation": view,
         "heading": heading(view),
         "entries": threads.thread(actor, detail, members),
+        "place": {"id": view.id, "kind": view.kind},
+        "rights": {"may_reply": composer["may_reply"]},
         "earlier_url": f"/inbox/{view.id}{query or '?'}{'&' if query else ''}before={earlier}" if earlier else "",
         "latest_url": wanted.address(view.id) if before else "",
         "channel": words.channel(view.channel),

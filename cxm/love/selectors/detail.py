@@ -44,7 +44,7 @@ def conversation(actor: Actor, key: UUID, before: str | None = None) -> Conversa
         earlier=earlier,
         drafts=_drafts(actor, row),
         pledges=pledges.open_of(row),
-        receipts={reply.id: reply.delivery for reply in replies},
+        replies=tuple(replies),
     )
 
 
