@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -51,6 +51,9 @@ class _State:
     topic: str = ""
     asked: str = ""
     seen: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
+
+
+_PARTS = tuple(one.name for one in fields(_State))
 
 
 class Poll:
@@ -137,8 +140,7 @@ def _states(session: Session, cursor: Mapping[str, Any] | None) -> dict[str, _St
             "The account has no feed.", "Enter the address of a feed, or of a page that names one, in its settings or as a source."
         )
     known = cast("Mapping[str, Mapping[str, Any]]", (cursor or {}).get("feeds") or {})
-    names = {one.name for one in fields(_State)}
-    return {origin: _State(**{key: part for key, part in known.get(origin, {}).items() if key in names}) for origin in wanted}
+    return {origin: _State(**{key: part for key, part in known.get(origin, {}).items() if key in _PARTS}) for origin in wanted}
 
 
 def _due(states: Mapping[str, _State], now: datetime, *, peek: bool = False) -> list[str]:
@@ -193,7 +195,8 @@ def _moment(text: str) -> datetime | None:
 
 
 def _plain(state: _State) -> dict[str, Any]:
-    return {key: value for key, value in asdict(state).items() if value}
+    # Not dataclasses.asdict: it copies what is remembered of every entry, for each feed of the account, at each look.
+    return {name: value for name in _PARTS if (value := getattr(state, name))}
 
 
 # --- one feed ------------------------------------------------------------------------------------------------------------
