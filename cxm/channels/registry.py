@@ -201,3 +201,20 @@ def channel(name: str) -> Channel:
     if found is None:
         raise NotFound("channel")
     return found
+
+
+#: Places people speak that we have no connector for: imports and webhooks bring them, named as people call them.
+_ELSEWHERE = {
+    "app_store": "App Store", "discord": "Discord", "facebook": "Facebook", "form": "Form", "google_business": "Google Business", "google_play": "Google Play",
+    "google_reviews": "Google Reviews", "hacker_news": "Hacker News", "instagram": "Instagram", "irc": "IRC", "linkedin": "LinkedIn", "mastodon": "Mastodon", "messenger": "Messenger",
+    "news": "News", "reddit": "Reddit", "sms": "SMS", "telegram": "Telegram", "threads": "Threads", "tiktok": "TikTok", "tripadvisor": "Tripadvisor", "trustpilot": "Trustpilot", "vk": "VK",
+    "whatsapp": "WhatsApp", "wechat": "WeChat", "weibo": "Weibo", "x": "X", "xmpp": "XMPP", "youtube": "YouTube",
+}  # fmt: skip
+
+
+def title(name: str) -> str:
+    """A channel as people call it, be it one we have no connector for; a name nobody knows is only made readable."""
+    try:
+        return channel(name).manifest.title
+    except NotFound:
+        return _ELSEWHERE.get(name) or name.replace("_", " ").capitalize()

@@ -116,10 +116,7 @@ def _row(actor: Actor, item: QuarantinedItem, units: dict[UUID | None, UUID | No
 
 
 def _title(channel: str) -> str:
-    try:
-        return registry.channel(channel).manifest.title
-    except NotFound:
-        return channel
+    return registry.title(channel)
 
 
 def readable(raw: bytes) -> str:

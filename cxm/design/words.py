@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_skeleton
 from django.utils import formats, timezone
 from django.utils.translation import get_language
@@ -171,6 +171,19 @@ def pieces(text: str, spans: Iterable[tuple[int, int]]) -> list[Piece]:
     if at < len(text) or not cut:
         cut.append(Piece(text[at:], False))
     return cut
+
+
+@lru_cache(maxsize=1024)
+def _language(tag: str, reader: str) -> str:
+    try:
+        return Locale.parse(tag, sep="-").get_display_name(Locale.parse(reader, sep="-")) or tag
+    except (UnknownLocaleError, ValueError):
+        return tag
+
+
+def language(tag: str | None) -> str:
+    """A language's name in the reader's own; the tag where nobody knows it."""
+    return "" if not tag or tag == "und" else _language(tag, get_language() or "en")
 
 
 CHANNEL_ICONS = {

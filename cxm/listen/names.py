@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from django.utils.translation import get_language_info
 from django.utils.translation import gettext as _
 
 from cxm.channels import registry
-from cxm.kernel.errors import NotFound
+from cxm.design import words
 
 #: The same thing has the same tone on every page.
 TONES = {
@@ -75,18 +74,12 @@ def language(tag: str | None) -> str:
     """A language's name in the reader's own; the tag where nobody knows it."""
     if not tag or tag == "und":
         return _("unknown language")
-    try:
-        return str(get_language_info(tag.lower())["name_translated"])
-    except KeyError:
-        return tag
+    return words.language(tag)
 
 
 def channel(name: str | None) -> str:
-    """A channel's title, or its plain name for one we have no connector for."""
-    try:
-        return registry.channel(name or "").manifest.title
-    except NotFound:
-        return name or ""
+    """A channel as people call it."""
+    return registry.title(name or "")
 
 
 def word(field: str, value: str) -> str:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from babel import Locale, UnknownLocaleError
 from django.utils import formats, timezone
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from cxm.channels import registry
-from cxm.design.words import written
+from cxm.design.words import language, written
 from cxm.kernel.clock import now, parse_instant
-from cxm.kernel.errors import NotFound
 from cxm.love.contracts import BulkView
 
 #: Of what a model guessed, only what changes how one answers is worth a chip; calm is not.
@@ -83,19 +80,6 @@ def feelings() -> dict[str, str]:
     }
 
 
-@lru_cache(maxsize=1024)
-def _language(tag: str, reader: str) -> str:
-    try:
-        return Locale.parse(tag, sep="-").get_display_name(Locale.parse(reader, sep="-")) or tag
-    except (UnknownLocaleError, ValueError):
-        return tag
-
-
-def language(tag: str | None) -> str:
-    """A language's name in the reader's own; the tag where nobody knows it."""
-    return "" if not tag or tag == "und" else _language(tag, get_language() or "en")
-
-
 def foreign(tag: str | None) -> str:
     """The name of ``tag`` where it is not the language of the interface."""
     mine = (get_language() or "en").split("-")[0]
@@ -104,10 +88,7 @@ def foreign(tag: str | None) -> str:
 
 def channel(name: str) -> str:
     """A channel as people call it."""
-    try:
-        return registry.channel(name).manifest.title
-    except NotFound:
-        return name
+    return registry.title(name)
 
 
 def person(author: Mapping[str, Any] | None) -> tuple[str, str]:

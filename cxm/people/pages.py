@@ -177,10 +177,7 @@ def _where(item: TimelineEntry, data: Mapping[str, Any]) -> str:
 
 def channel_title(channel: str) -> str:
     """A channel as people call it."""
-    try:
-        return registry.channel(channel).manifest.title
-    except NotFound:
-        return channel
+    return registry.title(channel)
 
 
 def _explorer(one: ProfileView) -> str:
