@@ -70,6 +70,7 @@ _NETWORK = {
     "poplib",
     "ftplib",
     "socket",
+    "websockets",
     "urllib.request",
     "http.client",
 }

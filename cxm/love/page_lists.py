@@ -165,11 +165,18 @@ def row(actor: Actor, wanted: Wanted, view: ConversationView, current: UUID | No
         "at": view.last_at,
         "unread": view.unread,
         "current": view.id == current,
-        "due": view.answer_due if view.state == "open" else None,
-        "promised": view.promise_due,
+        **_clocks(view),
         "chips": _chips(actor, wanted, view, last, members),
         "gone": wanted.state not in ("all", view.state),
     }
+
+
+def _clocks(view: ConversationView) -> dict[str, Any]:
+    """The clock that ends first stands first: a narrow row may show no second one."""
+    due = view.answer_due if view.state == "open" else None
+    if view.promise_due is not None and (due is None or view.promise_due < due):
+        return {"due": view.promise_due, "due_form": "promised", "promised": None}
+    return {"due": due, "due_form": "within", "promised": view.promise_due}
 
 
 def _said(view: ConversationView, last: Mapping[str, Any]) -> str:

@@ -80,7 +80,7 @@ def promises_page(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "")
     state = state if state in states.STATES else ""
     found = love.pledges(actor, state or None, request.GET.get("cursor") or None, _PAGE)
-    choices = {"": _("All"), "open": _("Open"), "kept": _("Kept"), "late": _("Kept late"), "withdrawn": _("Withdrawn")}
+    choices = {"": _("All"), "open": _("Still open"), "kept": _("Kept"), "late": _("Kept late"), "withdrawn": _("Withdrawn")}
     context = {
         "promises": [_row(view) for view in found.items],
         "states": [

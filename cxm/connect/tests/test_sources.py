@@ -45,6 +45,7 @@ def test_a_source_is_added_changed_listed_and_removed(house: House):
     made = added(call, "care@acme.example", "Returns", channel="email")
     assert made | {"created_at": ""} == {
         "id": made["id"], "channel": "email", "account": "care@acme.example", "account_id": account, "kind": "folder", "settings": {"folder": "Returns"}, "created_at": "",
+        "name": "Returns", "state": "active", "health": "", "mend": "", "last_heard_at": None, "last_ok_at": None, "next_look_at": None,
     }  # fmt: skip
     assert call("GET", f"/sources/{made['id']}").json() == made
     changed = call("PATCH", f"/sources/{made['id']}", {"settings": {"history_days": 3}})

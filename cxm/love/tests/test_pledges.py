@@ -148,17 +148,18 @@ def test_promises_on_the_pages(world: World, conversation: UUID, browser: Client
         {"text": "I'll <b>write</b>", "own": wall.strftime("%Y-%m-%dT%H:%M")},
         at=f"/inbox/{conversation}",
     )
-    assert answer.status_code == 200 and "Promised for" in toast(answer)["text"] and "promised in" in answer.content.decode()
+    assert answer.status_code == 200 and "Promised for" in toast(answer)["text"] and 'data-clock="promised"' in answer.content.decode()
+    assert 'data-clock="within"' in page(browser, "/inbox")
     (one,) = world.only().pledges
     assert abs(one.due_at - (now() + timedelta(minutes=200))) < timedelta(minutes=3) and one.text == "I'll <b>write</b>"
     assert "I&#x27;ll &lt;b&gt;write&lt;/b&gt;" in page(browser, f"/inbox/{conversation}")
-    assert "promised in" in page(browser, "/inbox?promised=1&state=all&assignee=all")
+    assert 'data-clock="promised"' in page(browser, "/inbox?promised=1&state=all&assignee=all")
     listed = page(browser, "/inbox/promises?state=open")
     assert "&lt;b&gt;write" in listed and f"/inbox/{conversation}" in listed
     wrong = part(browser, f"/inbox/{conversation}/promise", {"own": "noon"}, at=f"/inbox/{conversation}")
     assert wrong.status_code == 422 and "That is no time" in toast(wrong)["text"]
     done = part(browser, f"/inbox/promises/{one.id}/settle", {"state": "kept"}, at=f"/inbox/{conversation}")
-    assert toast(done)["text"] == "Kept." and "promised in" not in done.content.decode()
+    assert toast(done)["text"] == "Kept." and 'data-clock="promised"' not in done.content.decode()
     with shifted_by(timedelta(hours=4)):
         home = page(browser, "/home")
         assert "What we promised this week" in home and "of 1 promise was kept in time" in home
