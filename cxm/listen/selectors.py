@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -102,9 +103,11 @@ def aggregate(
 
 
 def scan(actor: Actor, query: str, *, after: datetime | None = None, before: datetime | None = None) -> Iterator[dict[str, Any]]:
-    """All that match, oldest first, in constant memory (exports)."""
-    for item in engine.store().scan(actor.organization, understood(actor, query), after=after, before=before, units=_units(actor)):
-        yield public(item)
+    """All that match, oldest first, in constant memory (exports). A query that cannot be understood, and a store that cannot be read, are told now
+    and not in the middle of an answer that has begun."""
+    found = engine.store().scan(actor.organization, understood(actor, query), after=after, before=before, units=_units(actor))
+    first = list(itertools.islice(found, 1))
+    return (public(item) for item in itertools.chain(first, found))
 
 
 def mention(actor: Actor, mention_id: UUID) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -25,7 +26,8 @@ MORE = {
 MAKING: dict[str, Any] = {
     "POST /units": {"name": "Unit"}, "POST /members": {"email": "x@example.com", "name": "X", "role": "agent"}, "POST /tokens": {"name": "T"}, "POST /stops": {"scope": "kind:ad", "reason": "x"},
     "POST /accounts": {"channel": "webhook", "name": "A"}, "POST /webhooks": {"url": "https://hooks.example.com/x", "events": ["love.conversations_opened"]}, "POST /topics": {"name": "T", "query": "x"},
-    "POST /sources": {"account": "{own:mailbox}", "kind": "folder", "settings": {"folder": "Mine"}}, "POST /cases": {"title": "C", "conversations": ["{own:conversation}"]}, "POST /mentions/search": {"query": "x"}, "POST /mentions/aggregate": {"query": "x"}, "POST /queries/parse": {"query": "x"},
+    "POST /sources": {"account": "{own:mailbox}", "kind": "folder", "settings": {"folder": "Mine"}}, "POST /accounts/test": {"channel": "webhook"}, "POST /queues": {"name": "Q"}, "POST /bulk": {"action": "tag", "add": ["x"], "conversations": ["{own:conversation}"]},
+    "POST /cases": {"title": "C", "conversations": ["{own:conversation}"]}, "POST /mentions/search": {"query": "x"}, "POST /mentions/aggregate": {"query": "x"}, "POST /queries/parse": {"query": "x"},
 }  # fmt: skip
 
 
@@ -152,3 +154,14 @@ def test_a_token_does_only_what_its_scopes_say(ours: House) -> None:
     ):  # fmt: skip
         assert narrow.call(method, path, body).status_code == 403, path
     assert ours.rest.call("POST", "/tokens", {"name": "x", "scopes": ["everything:write"]}).status_code == 422
+
+
+def test_a_query_that_cannot_be_asked_is_refused_before_a_file_begins_and_costs_nobody_anything(ours: House) -> None:
+    """As often as lines to the database exist, so that one of them held would be felt."""
+    broad = " OR ".join(f"{letter}*" for letter in "abcdefghijklmnopqrstuvwxyz")
+    for _ in range(24):
+        for query in ("((", "topic:nobody-made-this", "published:>never"):
+            answer = ours.rest.call("GET", f"/mentions/export?query={quote(query)}")
+            assert (answer.status_code, answer.json()["code"]) == (400, "query_invalid"), answer.text
+        assert ours.rest.call("GET", f"/mentions/export?query={quote(broad)}").status_code in (200, 400)
+    assert ours.rest.call("GET", "/units", timeout=5).status_code == 200

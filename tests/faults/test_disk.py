@@ -12,9 +12,9 @@ from uuid import uuid4
 import psycopg
 
 from cxm.platform.postgres import DATABASE, USER, socket_directory
+from tests.kit.browser import signed_in
 from tests.kit.deliveries import message
 from tests.kit.history import History
-from tests.kit.browser import signed_in
 from tests.kit.provider import Provider
 from tests.kit.serving import Rest, Serve, WebhookAccount
 from tests.kit.waiting import until
