@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxm.understanding.contracts import Carried, Explanation, Span
+from cxm.understanding.courtesy import furious, without_thanks
 from cxm.understanding.cues import cue_spans
 from cxm.understanding.features import READ_CHARACTERS, SLOTS, Batch, featurise, fold, rows, word_spans
 from cxm.understanding.judge import SENTIMENTS, judge
@@ -37,12 +38,14 @@ def carried_by(text: str, hint: str | None) -> Explanation:
     """The verdict on ``text`` and what carried it."""
     verdict = judge([text], [hint])[0]
     model = shipped()
-    laid = _lay(text)
+    laid = _lay(without_thanks(text))
+    sour = tuple(Span(start, end) for start, end in furious(text[:READ_CHARACTERS])[:_MOST_SPANS])
     carried: list[Carried] = []
     if verdict.sentiment is not None:
         others = [name for name in SENTIMENTS if name != verdict.sentiment]
-        carried.append(Carried("sentiment", verdict.sentiment, _spans(model, laid, verdict.sentiment, others)))
-    carried += [Carried("emotions", name, _spans(model, laid, name)) for name in verdict.emotions]
+        carried.append(Carried("sentiment", verdict.sentiment, sour or _spans(model, laid, verdict.sentiment, others)))
+    for name in verdict.emotions:
+        carried.append(Carried("emotions", name, sour if sour and name == "anger" else _spans(model, laid, name)))
     for name in verdict.intents:
         carried.append(Carried("intents", name, _intent_spans(text[:READ_CHARACTERS], verdict.language, name)))
     if verdict.spam:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxm.understanding.contracts import Verdict
+from cxm.understanding.courtesy import furious, without_thanks
 from cxm.understanding.cues import cued_intents
 from cxm.understanding.features import READ_CHARACTERS, Batch, featurise, fold, score
 from cxm.understanding.identify import identify
@@ -36,9 +37,12 @@ def judge(texts: Sequence[str], hints: Sequence[str | None]) -> list[Verdict]:
     batch = featurise([fold(text) for text in texts])
     languages = identify(model, batch, hints)
     scores = head_scores(model, batch)
+    spoken = [without_thanks(text) for text in texts]
+    if polite := [index for index, text in enumerate(texts) if spoken[index] is not text]:
+        scores[polite] = head_scores(model, featurise([fold(spoken[index]) for index in polite]))
     return [
         _verdict(model, text, language, dict(zip(model.columns, row, strict=True)))
-        for text, language, row in zip(texts, languages, scores.tolist(), strict=True)
+        for text, language, row in zip(spoken, languages, scores.tolist(), strict=True)
     ]
 
 
@@ -55,6 +59,9 @@ def _verdict(model: Model, text: str, language: str, scores: Mapping[str, float]
     assessed = tuple(facts["assessed"].get(language, ()))
     thresholds = facts["thresholds"]
     emotions = tuple(name for name in assessed if scores[name] > max(thresholds[name], EMOTION_FROM[name]))
+    if sentiment is not None and furious(text[:READ_CHARACTERS]):
+        sentiment = "negative"
+        emotions = tuple(name for name in assessed if name == "anger" or (name in emotions and name != "joy"))
     intents = cued_intents(text[:READ_CHARACTERS], language, sentiment)
     if asks:
         intents.append("question")

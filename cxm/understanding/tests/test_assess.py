@@ -94,3 +94,34 @@ def test_explanation_in_a_script_without_spaces_is_narrower_than_the_text() -> N
     parts = [part for part in explain(text).carried if part.of == "emotions"]
     assert parts
     assert all(span.end - span.start < len(text) // 2 for part in parts for span in part.spans)
+
+
+@pytest.mark.parametrize(
+    ("plain", "thanks"),
+    [
+        ("Is the app down?", " Thanks"), ("Could you send me the invoice please,", " thank you!"), ("Wann kommt mein Paket?", " Vielen Dank im Voraus."),
+        ("¿Abren el domingo?", " Muchas gracias"), ("Pouvez-vous m'envoyer la facture ?", " Merci d'avance"), ("请问什么时候发货？", "谢谢"),
+    ],
+)  # fmt: skip
+def test_a_thanks_that_closes_a_question_is_courtesy(plain: str, thanks: str) -> None:
+    bare, polite = assess([plain, plain + thanks], ["und", "und"])
+    assert (polite.sentiment, polite.emotions, polite.intents) == (
+        bare.sentiment,
+        bare.emotions,
+        bare.intents,
+    ) or bare.language != polite.language
+    assert "praise" not in polite.intents and polite.sentiment != "positive" and "joy" not in polite.emotions
+
+
+def test_a_thanks_that_is_the_message_is_praise() -> None:
+    for text in ("The bun is back, thank you!", "Ihr seid toll, danke!", "Thank you! If you ever open in Lima, call me."):
+        (verdict,) = assess([text], [None])
+        assert (verdict.sentiment, "praise" in verdict.intents) == ("positive", True), text
+
+
+def test_who_is_furious_is_not_pleased_and_the_word_is_shown() -> None:
+    text = "The parcel is late and I am furious"
+    angry, calm = assess([text, "I am not furious, I am happy and in love with this"], ["en", "en"])
+    assert angry.sentiment == "negative" and "joy" not in angry.emotions and calm.sentiment == "positive"
+    found = {part.of: [text[span.start : span.end] for span in part.spans] for part in explain(text).carried}
+    assert found["sentiment"] == ["furious"]
