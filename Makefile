@@ -21,7 +21,7 @@ run: install ## Install, build and start with the demo company; prints URL and s
 
 test: install-test check ## Everything: format, lint, types, contracts, docs, and all tests
 	@# Tests of whole processes contend for two cores: what failed beside others is tried once more, alone, and is said.
-	@$(BIN)/pytest -n 2 --dist loadfile || { echo "Again, one after another, what failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures=none; }
+	@$(BIN)/pytest -n 3 --dist loadfile || { echo "Again, one after another, what failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures=none; }
 
 check: install-test ## Format, lint, types, import contracts, template lint, house rules
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .

@@ -147,6 +147,6 @@ def test_templates_speak_htmx_4(built: Path) -> None:
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(ROOT / "cxm").as_posix())
 def test_template_keeps_the_content_policy(path: Path) -> None:
-    text = path.read_text()
+    text = re.sub(r"\{%.*?%\}", "", path.read_text())  # what stays of a tag is no attribute
     assert not re.search(r"\sstyle=|\son[a-z]+=|hx-on|[\"']js:|<script(?![^>]*\ssrc=)|<style", text)
     assert not re.search(r"hx-trigger(?::inherited)?=\"[^\"]*\[", text)
