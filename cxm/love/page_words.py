@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -58,8 +59,14 @@ def reason(value: str) -> str:
     return reasons().get(value, value)
 
 
-def feelings() -> dict[str, str]:
+def feelings() -> Mapping[str, str]:
     """Moods, feelings and wishes the models know."""
+    return _feelings(get_language())
+
+
+@lru_cache(maxsize=16)
+def _feelings(reader: str | None) -> Mapping[str, str]:
+    # A list asks for every row; the words of one language are looked up once.
     return {
         "positive": _("positive"),
         "negative": _("negative"),
