@@ -199,20 +199,6 @@ def test_a_stop_holds_and_lifting_releases(open_page: Any, site: Site, provider:
     expect(notice).to_have_count(0)
 
 
-def test_a_press_whose_button_a_live_update_replaces_still_leads_on(open_page: Any, site: Site) -> None:
-    page = open_page()
-    opened(page, site, "Nothing to answer here", author="slow-answer", name="Slow Answer")
-    held: list[Any] = []
-    page.route("**/close*", lambda route: held.append(route))
-    page.keyboard.press("e")
-    site.deliver("One more word", author="slow-answer", name="Slow Answer")
-    expect(page.locator(".thread")).to_contain_text("One more word")  # the head with its button came anew with it
-    for route in held:
-        route.continue_()
-    assert len(held) == 1
-    expect(page.locator(".pane-main h1").filter(has_text="Slow Answer")).to_have_count(0)
-
-
 def test_three_conversations_by_keyboard_alone(open_page: Any, site: Site, provider: Provider) -> None:
     page = open_page()
     for name in ("Ana", "Bo", "Cy"):
