@@ -18,6 +18,7 @@ from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
 from cxm.kernel.errors import NotAllowed, NotFound, NotSignedIn
 from cxm.kernel.permissions import Permission
+from cxm.platform.once import once
 
 #: The session's key for the organization a member of several works in now.
 ACTIVE = "cxm_organization"
@@ -83,13 +84,18 @@ class UnitTree:
         return found
 
 
+def unit_tree(organization: UUID) -> UnitTree:
+    """The units as they are."""
+    return once(("govern.unit_tree", organization), lambda: UnitTree(organization))
+
+
 def grants_of(member: models.Member, tree: UnitTree | None = None) -> dict[str, frozenset[UUID] | None]:
     """What ``member`` may, and in which units (None: all)."""
     held: dict[str, frozenset[UUID] | None] = {}
     rows = list(models.Grant.objects.for_organization(member.organization_id).filter(member=member))
     if not rows:
         return held
-    tree = tree or UnitTree(member.organization_id)
+    tree = tree or unit_tree(member.organization_id)
     for row in rows:
         units = None if row.unit_id == tree.root else frozenset(tree.below(row.unit_id))
         for name in registry.of_role(row.role):
@@ -105,6 +111,10 @@ def limited(grants: Mapping[str, frozenset[UUID] | None], scopes: Iterable[str] 
 
 def memberships(user_id: UUID) -> list[models.Member]:
     """Where a user works: joined, not removed; by organization name."""
+    return once(("govern.memberships", user_id), lambda: _memberships(user_id))
+
+
+def _memberships(user_id: UUID) -> list[models.Member]:
     rows = models.Member.everywhere.filter(
         user_id=user_id, user__is_active=True, joined_at__isnull=False, removed_at=None
     )  # everywhere: one person's own

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from cxm.govern import access, models
+from cxm.govern import access
 from cxm.govern.contracts import STOP_KINDS, Organization, Stop
 from cxm.govern.services import organizations, stops
 from cxm.kernel.actor import Actor
@@ -16,8 +16,7 @@ from cxm.kernel.actor import Actor
 def workplaces(request: HttpRequest) -> list[Organization]:
     """Where the signed-in user is a member, by name; ``/switch-organization?to=<id>`` goes there."""
     ids = [row.organization_id for row in access.memberships(request.user.pk)] if request.user.is_authenticated else []
-    rows = {row.id: row for row in models.Organization.objects.filter(id__in=ids)}
-    return [Organization(rows[one].id, rows[one].name, rows[one].slug) for one in ids]
+    return [organizations.organization(one) for one in ids]
 
 
 def banners(actor: Actor) -> list[dict[str, Any]]:

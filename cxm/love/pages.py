@@ -94,7 +94,7 @@ def conversation_context(
     detail = love.conversation(actor, conversation, before)
     view = detail.conversation
     if view.unread or before is None:
-        love.look(actor, conversation)
+        love.look(actor, conversation, anything_new=view.unread)
     organization = govern.organization(actor.organization).name
     earlier = detail.mentions[0].id if detail.earlier and detail.mentions else None
     query = wanted.query()

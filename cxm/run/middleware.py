@@ -14,6 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext_noop as _
 
 from cxm.kernel.errors import CxmError, NotAllowed, NotFound, NotNow
+from cxm.platform import once
 from cxm.platform.problems import problem
 
 Next = Callable[[HttpRequest], HttpResponse]
@@ -62,6 +63,18 @@ def interface_language(get_response: Next) -> Next:
                 "cxm_language", asked, max_age=31536000, samesite="Lax", httponly=True, secure=settings.SESSION_COOKIE_SECURE
             )
         return response
+
+    return middleware
+
+
+def read_once(get_response: Next) -> Next:
+    """A request that only reads asks for the organization, its units and the like once."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            return get_response(request)
+        with once.within():
+            return get_response(request)
 
     return middleware
 

@@ -81,6 +81,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "cxm.run.middleware.errors_on_screen",
+    "cxm.run.middleware.read_once",
 ]
 ROOT_URLCONF = "cxm.run.urls"
 ASGI_APPLICATION = "cxm.run.asgi.application"

@@ -14,6 +14,7 @@ from cxm.govern.contracts import Organization, Unit
 from cxm.govern.services import audit
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import Conflict, FieldError, Invalid, NotFound
+from cxm.platform.once import once
 
 _NAME_LIMIT = 200
 UnitUser = Callable[[UUID, UUID], str | None]
@@ -49,7 +50,7 @@ def organizations() -> list[Organization]:
 
 def organization(identity: UUID) -> Organization:
     """One by its id; raises NotFound."""
-    row = models.Organization.objects.filter(id=identity).first()
+    row = once(("govern.organization", identity), lambda: models.Organization.objects.filter(id=identity).first())
     if row is None:
         raise NotFound("organization")
     return as_organization(row)
@@ -91,7 +92,7 @@ def rename_organization(actor: Actor, name: str) -> Organization:
 
 def units(organization: UUID) -> list[Unit]:
     """The tree, each unit after its parent, neighbours by name."""
-    tree = access.UnitTree(organization)
+    tree = access.unit_tree(organization)
     found: list[Unit] = []
 
     def walk(unit: UUID, depth: int) -> None:
@@ -115,7 +116,7 @@ def unit(organization: UUID, identity: UUID) -> Unit:
 
 def ancestors(organization: UUID, unit_id: UUID) -> list[UUID]:
     """``unit_id`` first, the root last; raises NotFound."""
-    found = access.UnitTree(organization).above(unit_id)
+    found = access.unit_tree(organization).above(unit_id)
     if not found:
         raise NotFound("unit")
     return found
@@ -123,7 +124,7 @@ def ancestors(organization: UUID, unit_id: UUID) -> list[UUID]:
 
 def descendants(organization: UUID, unit_id: UUID) -> list[UUID]:
     """``unit_id`` and everything below it; raises NotFound."""
-    tree = access.UnitTree(organization)
+    tree = access.unit_tree(organization)
     if unit_id not in tree.rows:
         raise NotFound("unit")
     return tree.below(unit_id)

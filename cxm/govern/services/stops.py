@@ -73,7 +73,7 @@ def covering_stops(organization: UUID, *, unit: UUID | None, account: UUID | Non
     Raises the database's error where they cannot be read: then nothing may be sent. A unit nobody knows counts as covered by every
     unit's stop.
     """
-    above = access.UnitTree(organization).above(unit) if unit is not None else []
+    above = access.unit_tree(organization).above(unit) if unit is not None else []
     units = Q(kind="unit", target__in=[str(one) for one in above]) if above or unit is None else Q(kind="unit")
     where = Q(kind="organization") | units | Q(kind="kind", target=kind)
     if account is not None:

@@ -16,6 +16,7 @@ from cxm.kernel.ids import parse_id
 from cxm.love.contracts import ConversationDetail, ConversationView, DraftView, Item, LineItem, Meanwhile, NoteItem, ReplyItem
 from cxm.love.models import Conversation, Draft, Entry, EventLine, Note
 from cxm.love.selectors import inbox, pledges, shapes
+from cxm.love.services import rows
 from cxm.outbound import api as outbound
 from cxm.outbound.contracts import Reply
 from cxm.people.contracts import IdentityView, TimelineEntry
@@ -39,7 +40,7 @@ def conversation(actor: Actor, key: UUID, before: str | None = None) -> Conversa
         items += _on_the_way(row, replies)
     items.sort(key=lambda item: item.at)  # stable: mentions of one instant keep the provider's order
     return ConversationDetail(
-        conversation=shapes.views(actor.organization, [row], actor.member)[0],
+        conversation=shapes.views(actor.organization, [row], actor.member, entries)[0],
         items=tuple(items),
         earlier=earlier,
         drafts=_drafts(actor, row),
@@ -62,10 +63,7 @@ def conversation_of(actor: Actor, mention: UUID) -> UUID:
 
 
 def _row(actor: Actor, key: UUID) -> Conversation:
-    row = inbox.readable(actor).filter(id=key).first()
-    if row is None:
-        raise NotFound("conversation")
-    return row
+    return rows.judged(actor, rows.found(actor.organization, key), "conversations:read")
 
 
 def _page(row: Conversation, before: str | None) -> tuple[list[Entry], bool]:

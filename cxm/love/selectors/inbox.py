@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
@@ -14,6 +15,7 @@ from cxm.love.contracts import KINDS, STATES, ConversationView, Counts, InboxFil
 from cxm.love.models import Conversation, Notification
 from cxm.love.selectors import shapes
 from cxm.platform import paging
+from cxm.platform.once import known, once
 
 _ORDERS = {"newest": ("-last_at", "-id"), "due": ("due_order", "id")}
 _READ = "conversations:read"
@@ -101,6 +103,14 @@ def _assigned(actor: Actor, assignee: str | UUID) -> Q:
 
 def counts(actor: Actor) -> Counts:
     """How many of each kind are not closed; one pass over an index."""
+    return once(_counts_of(actor), lambda: _counts(actor))
+
+
+def _counts_of(actor: Actor) -> tuple[Any, ...]:
+    return "love.counts", actor.organization, actor.member, actor.units(_READ)
+
+
+def _counts(actor: Actor) -> Counts:
     mine = Q(assignee=actor.member) if actor.member is not None else Q(pk__in=[])
     ours = Q(state="open")
     found = (
@@ -127,6 +137,9 @@ def queue_counts(actor: Actor) -> dict[UUID, int]:
 
 def waiting_count(actor: Actor) -> int:
     """How many wait for this member: open, theirs or nobody's."""
+    counted: Counts | None = known(_counts_of(actor))
+    if counted is not None:
+        return counted.mine + counted.nobody
     return readable(actor).filter(_assigned(actor, "mine_or_nobody"), state="open").count()
 
 

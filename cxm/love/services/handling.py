@@ -183,16 +183,16 @@ def _written(moment: datetime | None) -> str | None:
     return format_instant(moment) if moment is not None else None
 
 
-def look(actor: Actor, conversation: UUID) -> None:
-    """The acting member has seen it up to now; its notifications for them are read."""
+def look(actor: Actor, conversation: UUID, *, anything_new: bool = True) -> None:
+    """The acting member has seen it up to now; its notifications for them are read. Where nothing new is in it, that is not written again."""
     if actor.member is None:
         return
+    row = rows.judged(actor, rows.found(actor.organization, conversation), "conversations:read")
     with transaction.atomic():
-        row = rows.judged(
-            actor, Conversation.objects.for_organization(actor.organization).filter(id=conversation).first(), "conversations:read"
-        )
-        seen = [Seen(organization_id=actor.organization, conversation=row, member=actor.member, at=now())]
-        Seen.objects.add_all(seen, update_conflicts=True, unique_fields=["organization_id", "member", "conversation"], update_fields=["at"])
-        Notification.objects.for_organization(actor.organization).filter(member=actor.member, conversation=row, read_at=None).update(
-            read_at=now()
-        )
+        if anything_new:
+            seen = [Seen(organization_id=actor.organization, conversation=row, member=actor.member, at=now())]
+            Seen.objects.add_all(
+                seen, update_conflicts=True, unique_fields=["organization_id", "member", "conversation"], update_fields=["at"]
+            )
+        unread = Notification.objects.for_organization(actor.organization).filter(member=actor.member, conversation=row, read_at=None)
+        unread.update(read_at=now())

@@ -52,7 +52,7 @@ def gone(actor: Actor, conversation: UUID) -> None:
 
 def others(actor: Actor, conversation: UUID) -> list[Onlooker]:
     """Colleagues who have it open now, those who write first. Raises NotFound where the actor may not read it."""
-    row = rows.judged(actor, _find(actor, conversation), "conversations:read")
+    row = rows.judged(actor, rows.found(actor.organization, conversation), "conversations:read")
     found = Presence.objects.for_organization(actor.organization).filter(conversation=row, at__gte=now() - FRESH)
     if actor.member is not None:
         found = found.exclude(member=actor.member)
@@ -73,12 +73,8 @@ def _writes(one: Presence) -> bool:
     return one.typing_at is not None and one.typing_at >= now() - WRITES
 
 
-def _find(actor: Actor, conversation: UUID) -> Conversation | None:
-    return Conversation.objects.for_organization(actor.organization).filter(id=conversation).first()
-
-
 def _looked_at(actor: Actor, conversation: UUID) -> tuple[Conversation, UUID]:
-    row = rows.judged(actor, _find(actor, conversation), "conversations:read")
+    row = rows.judged(actor, rows.found(actor.organization, conversation), "conversations:read")
     if actor.member is None:
         raise NotFound("member")
     return row, actor.member

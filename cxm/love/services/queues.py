@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +18,7 @@ from cxm.love.contracts import QueueView
 from cxm.love.models import Queue
 from cxm.love.services import rows
 from cxm.platform import realtime
+from cxm.platform.once import once
 from cxm.query import api as language
 
 WRITE = "desk:write"
@@ -30,6 +30,10 @@ FIELDS = ("name", "query", "channel", "account", "language", "default", "positio
 
 def queues(organization: UUID) -> list[QueueView]:
     """All of them, in the order in which they are asked."""
+    return once(("love.queues", organization), lambda: _queues(organization))
+
+
+def _queues(organization: UUID) -> list[QueueView]:
     found = Queue.objects.for_organization(organization).order_by("position", "id")
     return [_view(organization, row, number) for number, row in enumerate(found, 1)]
 
@@ -135,14 +139,9 @@ def _fits(row: Queue, query: language.Query, subject: language.Subject) -> bool:
 def _understood(organization: UUID, text: str) -> language.Query | None:
     """The query; None where it cannot be understood (any more): it takes nothing."""
     try:
-        return listen.understood(system(organization), text) if "unit:" in text or "topic:" in text else _parsed(text)
+        return listen.understood(system(organization), text)
     except BadInput:
         return None
-
-
-@lru_cache(maxsize=512)
-def _parsed(text: str) -> language.Query:
-    return language.parse(text)
 
 
 def _apply(organization: UUID, row: Queue, values: Mapping[str, Any], *, new: bool) -> None:

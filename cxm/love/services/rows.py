@@ -17,6 +17,7 @@ from cxm.love.clocks import FAR_FUTURE
 from cxm.love.events import ConversationChanged, ConversationsContinued, ConversationsOpened
 from cxm.love.models import Conversation, Entry, EventLine
 from cxm.platform import events, realtime
+from cxm.platform.once import once
 
 #: Names in one notification: PostgreSQL carries less than 8,000 bytes of them.
 _NAMES = 100
@@ -30,6 +31,14 @@ def locked(actor: Actor, conversation: UUID, permission: str) -> Conversation:
     """
     row = Conversation.objects.for_organization(actor.organization).select_for_update().filter(id=conversation).first()
     return judged(actor, row, permission)
+
+
+def found(organization: UUID, conversation: UUID) -> Conversation | None:
+    """It, to be read alone: whoever changes it takes it :func:`locked`."""
+    return once(
+        ("love.conversation", organization, conversation),
+        lambda: Conversation.objects.for_organization(organization).filter(id=conversation).first(),
+    )
 
 
 def judged(actor: Actor, row: Conversation | None, permission: str) -> Conversation:

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from cxm.connect import accounts as connecting
 from cxm.govern import api as govern
@@ -25,7 +26,7 @@ from cxm.outbound.models import Intent
 pytestmark = pytest.mark.django_db
 PASSWORD = "a long password 17"
 #: A list or a conversation, however many there are: every page costs at most this many statements.
-MOST_QUERIES = 45
+MOST_QUERIES = 38
 
 
 _TOKEN = re.compile(r'"X-CSRFToken": "\w+"')
@@ -304,6 +305,19 @@ def test_a_page_costs_the_same_with_three_and_with_sixty(world: World, browser: 
     assert many_list <= few_list, (few_list, many_list)
     assert many_open <= few_open, (few_open, many_open)
     assert many_list < MOST_QUERIES and many_open < MOST_QUERIES, (many_list, many_open)
+
+
+def test_looking_again_writes_nothing_until_there_is_something_new(world: World, browser: Client, conversation: UUID) -> None:
+    def marks() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert browser.get(f"/inbox/{conversation}").status_code == 200
+        return sum('INTO "love_seen"' in one["sql"] for one in asked)
+
+    assert (marks(), marks()) == (1, 0)
+    world.hear(world.mention("m3", "one more thing"))
+    assert api.conversation(world.actor, conversation).conversation.unread
+    assert (marks(), marks()) == (1, 0)
+    assert not api.conversation(world.actor, conversation).conversation.unread
 
 
 def test_a_draft_is_kept_apart_for_each_way_and_stands_there_again(world: World, browser: Client, conversation: UUID) -> None:
