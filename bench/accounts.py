@@ -70,20 +70,12 @@ def _bodies(ports: dict[str, int]) -> list[dict[str, Any]]:
     found += [
         {
             "channel": "matrix",
-            "name": f"Room {number}",
-            "settings": {"server_url": f"{web}/m/{number}"},
+            "name": f"{name} {number}",
+            "settings": {"server_url": f"{web}/{path}/{number}"},
             "credentials": {"access_token": "t"},
         }
-        for number in range(ROOMS)
-    ]
-    found += [
-        {
-            "channel": "matrix",
-            "name": f"Stuck {number}",
-            "settings": {"server_url": f"{web}/stuck/{number}"},
-            "credentials": {"access_token": "t"},
-        }
-        for number in range(STUCK)
+        for name, path, count in (("Room", "m", ROOMS), ("Stuck", "stuck", STUCK))
+        for number in range(count)
     ]
     found += [
         {"channel": "email", "name": f"Mail {number}", "settings": {"address": f"care{number}@bench.example", **mail}, "credentials": {"username": "u", "password": "p"}}
