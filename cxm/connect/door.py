@@ -169,18 +169,18 @@ def _authentic(knock: Knock, rows: dict[Any, Account]) -> bool:
     if row is None or row.channel != knock.channel or row.state == "removed":
         return False
     channel = registry.channel(row.channel)
-    if not (channel.can("receive") or channel.can("subscribe")):
+    subscribes = channel.can("subscribe")
+    if not (subscribes or channel.can("receive")):
         return False
+    judge = channel.subscriber() if subscribes else channel.receive()
+    secret = inbound_secret(row.id) if subscribes else accounts.credentials_of(row).get("secret")
     try:
-        if channel.can("subscribe"):
-            delivery_id = channel.subscriber().verify(knock.headers, knock.body, inbound_secret(row.id), now())
-        else:
-            delivery_id = channel.receive().verify(knock.headers, knock.body, accounts.credentials_of(row).get("secret"), now())
+        delivery_id = judge.verify(knock.headers, knock.body, secret, now())
     except NotAuthentic as error:
         _log.info("door.refused", channel=row.channel, account=str(row.id), reason=error.reason)
         return False
     kept = {key: knock.headers[key][:500] for key in _KEPT if key in knock.headers}
-    if channel.can("subscribe"):
+    if subscribes:
         kept[":query"] = knock.headers[":query"]
     knock.delivery = Delivery(
         organization_id=row.organization_id, account_id=row.id, kind="webhook", delivery_id=delivery_id[:300], fingerprint=fingerprint(knock.body), headers=kept,

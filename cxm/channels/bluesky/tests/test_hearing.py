@@ -18,11 +18,6 @@ from cxm.channels.contracts import (
 from cxm.channels.testing.web import Answer
 
 
-@pytest.fixture
-def network() -> Network:
-    return Network()
-
-
 def test_what_is_new_comes_once_and_oldest_first(network: Network):
     for number in range(3):
         network.say(ANN, f"@acme.example {number}", f"a{number}", at=network.now - timedelta(minutes=3 - number))

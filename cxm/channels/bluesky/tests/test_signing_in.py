@@ -20,11 +20,6 @@ from cxm.channels.contracts import (
 from cxm.channels.testing.web import Answer
 
 
-@pytest.fixture
-def network() -> Network:
-    return Network()
-
-
 def test_an_expired_session_is_renewed_once_for_all_who_wait(network: Network):
     desk = Desk(network)
     desk.look()

@@ -28,11 +28,6 @@ from cxm.channels.testing.web import Answer
 from cxm.kernel.ids import new_id
 
 
-@pytest.fixture
-def network() -> Network:
-    return Network()
-
-
 def test_an_answer_stands_in_the_thread_with_what_it_names(network: Network):
     root = network.say(BOB, "root", "r", reason="")
     asked = network.say(ANN, "@acme.example?", "a", to=root)
