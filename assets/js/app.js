@@ -9,8 +9,10 @@ import "./panes.js";
 import "./toasts.js";
 import "./dialogs.js";
 import "./select.js";
+import "./menus.js";
 import "./inbox.js";
 import "./presence.js";
+import "./arrive.js";
 import Alpine from "@alpinejs/csp";
 
 // Slices may add components before this runs with document.addEventListener("alpine:init", ...).
