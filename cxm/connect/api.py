@@ -27,6 +27,9 @@ from cxm.connect.lists import take as take_list
 from cxm.connect.mailbox import register_acceptor, take_in_all
 from cxm.connect.models import Account
 from cxm.connect.platform_clients import Typed as PlatformApp
+from cxm.connect.redaction import Target as RedactionTarget
+from cxm.connect.redaction import author_scope, drained, mention_key, needle, redact
+from cxm.connect.redaction import channel_of as channel_of_account
 from cxm.connect.runtime import runtime, session_of
 from cxm.connect.selectors import account, accounts, gaps, mailbox_sum
 from cxm.connect.sources import add as add_source
@@ -41,6 +44,7 @@ from cxm.platform import egress
 __all__ = [
     "PlatformApp", "account", "accounts", "add_source", "add_sources", "begin_sign_in", "begin_sign_in_anew", "change", "change_source", "connect", "deliver", "finish_sign_in", "gap_strip", "gaps", "give_list", "health_of", "import_lines", "json_lines_of_csv", "mailbox_sum", "read_back", "register_acceptor", "remove", "remove_source", "rules", "runtime", "send", "sign_in_anew", "silence_of", "source_page", "source_sums",
     "take_in_all", "take_list", "test_account", "try_out",
+    "RedactionTarget", "author_scope", "channel_of_account", "drained", "mention_key", "needle", "redact",
 ]  # fmt: skip
 
 
