@@ -9,6 +9,7 @@ import "./panes.js";
 import "./toasts.js";
 import "./dialogs.js";
 import "./select.js";
+import "./tabs.js";
 import "./menus.js";
 import "./inbox.js";
 import "./presence.js";
