@@ -177,7 +177,9 @@ def test_it_is_begun_by_the_api_and_the_member_of_the_token_finishes_it(house: H
         assert refused.status_code == 422 and [one["path"] for one in refused.json()["errors"]] == [path], refused.content
     begun = call("POST", "/accounts/authorize", BODY).json()
     assert begun["host"] == "accounts.google.com" and begun["redirect_uri"] == "http://testserver/channels/authorized"
-    assert back(house.browser(), server.agree(begun["url"])).status_code == 302
+    answered = server.agree(begun["url"])
+    assert back(house.join("max@marlow.example", "manager"), answered).status_code == 422, "the token's member, and nobody else"
+    assert back(house.browser(), answered).status_code == 302
     (made,) = connect.accounts(house.organization)
     assert call("POST", "/accounts/authorize", BODY).status_code == 409
     Account.everywhere.filter(pk=made.id).update(cursor={"uid": 7}, health="gone", mend="x")  # everywhere: a test
