@@ -1,7 +1,7 @@
 """The door of listen."""
 
 from cxm.listen.changes import patch, set_state
-from cxm.listen.erasure import PersonEraser, accept, delete_again, erase_replies, graves_of_all
+from cxm.listen.erasure import PersonEraser, accept, delete_again, erase_replies, graves_of_all, redact
 from cxm.listen.exports import export
 from cxm.listen.glances import topic_glances
 from cxm.listen.media import shown
@@ -24,6 +24,7 @@ __all__ = [
     "graves_of_all",
     "mention",
     "patch",
+    "redact",
     "save_topic",
     "scan",
     "search",
