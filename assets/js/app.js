@@ -9,8 +9,11 @@ import "./panes.js";
 import "./toasts.js";
 import "./dialogs.js";
 import "./select.js";
+import "./tabs.js";
+import "./menus.js";
 import "./inbox.js";
 import "./presence.js";
+import "./arrive.js";
 import Alpine from "@alpinejs/csp";
 
 // Slices may add components before this runs with document.addEventListener("alpine:init", ...).

@@ -25,13 +25,15 @@ export function currentRow() {
   return all.find((row) => row === focused) ?? all.find((row) => row.classList.contains("at")) ?? all.find((row) => row.getAttribute("aria-current") === "true");
 }
 
+const opens = (row) => (row.matches("[data-open]") ? row : row.querySelector("[data-open]") ?? row);
+
 function move(step) {
   const all = rows();
   if (!all.length) return;
   const at = all.indexOf(currentRow());
   const next = all[Math.min(Math.max(at + step, 0), all.length - 1)];
   for (const row of all) row.classList.toggle("at", row === next);
-  (next.querySelector("[data-open]") ?? next).focus({ preventScroll: true });
+  opens(next).focus({ preventScroll: true });
   next.scrollIntoView({ block: "nearest" });
 }
 
@@ -77,6 +79,29 @@ function letter(event) {
   return /^[a-z0-9[\]]$/i.test(key) && press(key);
 }
 
+// Out of a field: from the composer to what is answered, where letters are keys again; elsewhere the field is just left.
+function leave(field) {
+  const thread = field.closest("[data-composer]") && [...document.querySelectorAll("[data-open-conversation]")].find(visible);
+  if (thread) thread.focus({ preventScroll: true });
+  else field.blur();
+}
+
+// F6 goes from one part of the page to the next, as in a program with panes; data-region names what gets the focus there.
+function region(step) {
+  const all = [...document.querySelectorAll("[data-region]")].filter((one) => visible(one) && ![...one.querySelectorAll("[data-region]")].some(visible));
+  const at = all.findIndex((one) => one.contains(document.activeElement));
+  for (let turn = 1; turn <= all.length; turn += 1) {
+    const one = all[(at + step * turn + all.length * 2) % all.length];
+    const into = (one.querySelector("[data-rows]") && currentRow()?.closest("[data-region]") === one && opens(currentRow()))
+      || one.querySelector(one.dataset.region) || one.querySelector("a[href],button:not([disabled]),input:not([type=hidden])");
+    if (into && visible(into)) {
+      into.focus();
+      if (document.activeElement === into) return true;
+    }
+  }
+  return false;
+}
+
 function closeSomething() {
   const panel = [...document.querySelectorAll("[data-close]")].filter(visible).at(-1);
   panel?.click();
@@ -93,12 +118,18 @@ document.addEventListener("keydown", (event) => {
   }
   if (mod || event.altKey || openDialog()) return;
   if (event.key === "Escape") {
-    if (writing(event.target)) event.target.blur();
+    // A menu closes by itself and gives the focus back to where it came from.
+    if (event.target.closest(":popover-open") || document.querySelector("[data-menu]:popover-open")) return;
+    if (writing(event.target)) leave(event.target);
     else if (closeSomething()) event.preventDefault();
     return;
   }
-  if (event.key === "Enter" && event.target.matches("[data-row]")) {
-    (event.target.querySelector("[data-open]") ?? event.target).click();
+  if (event.key === "F6") {
+    if (region(event.shiftKey ? -1 : 1)) event.preventDefault();
+    return;
+  }
+  if (event.key === "Enter" && event.target.matches("[data-row]:not([data-open])")) {
+    opens(event.target).click();
     return;
   }
   if (writing(event.target) || !lettersOn()) return;

@@ -7,7 +7,8 @@ const keyOf = (element) => {
   const row = element.closest("[data-row]");
   if (row?.id && element.matches("[data-open]")) return `#${CSS.escape(row.id)} [data-open]`;
   if (element.name) return `[name="${CSS.escape(element.name)}"]`;
-  return element.dataset.key ? `[data-key="${CSS.escape(element.dataset.key)}"]` : null;
+  if (element.dataset.key) return `[data-key="${CSS.escape(element.dataset.key)}"]`;
+  return element.getAttribute("href") ? `a[href="${CSS.escape(element.getAttribute("href"))}"]` : null;
 };
 
 document.addEventListener("htmx:before:swap", () => {

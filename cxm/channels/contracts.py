@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from cxm.channels.authorization import TokenSource, no_token
 from cxm.kernel.network import AuthExpired as AuthExpired
 from cxm.kernel.network import ConnectorError as ConnectorError
 from cxm.kernel.network import Gone as Gone
@@ -368,6 +369,7 @@ class Session:
 
     ``sources``: what it listens to beside its own inbound, oldest first; a stream is opened anew when they change.
     ``inbound``: None where nobody outside can reach us, or the channel has no use for it.
+    ``token``: asked for the access token of an account that signed in by OAuth2, each time one is needed.
     """
 
     account: AccountView
@@ -378,6 +380,7 @@ class Session:
     sources: tuple[SourceView, ...] = ()
     web_socket: WebSockets = no_web_socket
     inbound: Inbound | None = None
+    token: TokenSource = no_token
 
 
 class Receive(Protocol):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from cxm.channels.authorization import Way
 from cxm.channels.kit import schemas
 
 CAPABILITIES = (
@@ -27,6 +28,8 @@ CAPABILITIES = (
 )
 AUTHS = ("none", "shared_secret", "password", "token", "oauth2")
 SUPPORT = ("maintained", "community", "experimental")
+#: How we prove to a token endpoint who we are.
+CLIENTS = ("post", "basic", "public", "none")
 COUNTED = ("characters", "bytes", "utf16", "graphemes")
 _NAME = re.compile(r"[a-z0-9_]{1,40}")
 _HOST = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
@@ -43,11 +46,17 @@ class ManifestInvalid(ValueError):
 @dataclass(frozen=True, slots=True)
 class Auth:
     """How we sign in: ``kind`` of :data:`AUTHS`; ``inbound`` names the signature scheme of deliveries; ``secret_made_here``:
-    the credential ``secret`` is made by us and shown once."""
+    the credential ``secret`` is made by us and shown once; ``ways``: by OAuth2, beside typed credentials or, where ``kind`` is oauth2,
+    instead of them."""
 
     kind: str
     inbound: str | None = None
     secret_made_here: bool = False
+    ways: tuple[Way, ...] = ()
+
+    def way(self, name: str) -> Way | None:
+        """The way called ``name``; None where there is none."""
+        return next((way for way in self.ways if way.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +253,9 @@ def _manifest(top: _Reader, problems: list[str]) -> Manifest:
         run_live=top.get("run_live", bool, False),
         settings=top.get("settings", dict, {}),
         credentials=top.get("credentials", dict, {}),
-        auth=Auth(auth.choice("kind", AUTHS), auth.get("inbound", str), auth.get("secret_made_here", bool, False)),
+        auth=Auth(
+            auth.choice("kind", AUTHS), auth.get("inbound", str), auth.get("secret_made_here", bool, False), _ways(auth.table_of("oauth2"))
+        ),
         hosts=Hosts(hosts.strings("allowed"), hosts.strings("settings")),
         stream=StreamRules(stream.strings("needs")),
         limits=Limits(
@@ -271,6 +282,31 @@ def _manifest(top: _Reader, problems: list[str]) -> Manifest:
     for reader in (auth, hosts, limits, use, reply, stream, top):
         reader.close()
     return manifest
+
+
+def _ways(tables: _Reader) -> tuple[Way, ...]:
+    found: list[Way] = []
+    for name in tables.table:
+        table = tables.table_of(name)
+        own = table.get("own", bool, False)
+        found.append(
+            Way(
+                name=name,
+                title=table.get("title", str, "", required=True),
+                description=table.get("description", str, ""),
+                authorize_url=table.get("authorize_url", str, "", required=not own),
+                token_url=table.get("token_url", str, "", required=not own),
+                scopes=table.strings("scopes"),
+                client=table.choice("client", CLIENTS, "none" if own else "post", required=False),
+                pkce=table.get("pkce", bool, True),
+                issuer=table.get("issuer", str, ""),
+                parameters={key: str(value) for key, value in table.get("parameters", dict, {}).items()},
+                settings=table.get("settings", dict, {}),
+                own=own,
+            )
+        )
+        table.close()
+    return tuple(found)
 
 
 def _sources(tables: _Reader) -> tuple[SourceKind, ...]:
@@ -320,6 +356,7 @@ def _check(manifest: Manifest, folder: str, problems: list[str]) -> None:
     if {"receive", "subscribe"} & set(manifest.capabilities) and not manifest.auth.inbound:
         problems.append("Write auth.inbound: the scheme by which deliveries are signed.")
     _check_sources(manifest, problems)
+    _check_ways(manifest, problems)
     for title, schema in (("settings", manifest.settings), ("credentials", manifest.credentials)):
         problems.extend(f"{title}: {problem}" for problem in schemas.problems_of_schema(schema))
     properties = cast("Mapping[str, Any]", manifest.settings.get("properties", {}))
@@ -328,6 +365,25 @@ def _check(manifest: Manifest, folder: str, problems: list[str]) -> None:
         problems.append("stream.needs is for a channel that both polls and streams.")
     named += [rule for rule in (manifest.reply.idempotent, manifest.reply.reads_back) if isinstance(rule, str)]
     problems.extend(f"“{name}” is named as a setting but is not in settings.properties." for name in named if name not in properties)
+
+
+def _check_ways(manifest: Manifest, problems: list[str]) -> None:
+    if manifest.auth.kind == "oauth2" and not manifest.auth.ways:
+        problems.append("Write [auth.oauth2.<name>]: where to sign in.")
+    properties = cast("Mapping[str, Any]", manifest.settings.get("properties", {}))
+    for way in manifest.auth.ways:
+        where = f"auth.oauth2.{way.name}"
+        if not _NAME.fullmatch(way.name):
+            problems.append(f"{where}: use a-z, 0-9 and _ in its name.")
+        for url in (way.authorize_url, way.token_url):
+            named = re.findall(r"\{([^}]*)\}", url)
+            problems.extend(f"{where}: “{name}” is no setting." for name in named if name not in properties)
+            host = re.match(r"https://([^/{]+)/", url)
+            if url and not host and (not url.startswith("{") or not named or named[0] not in manifest.hosts.settings):
+                problems.append(f"{where}: an address begins with https:// and a host, or with a setting of hosts.settings.")
+            elif host and url == way.token_url and host[1] not in manifest.hosts.allowed:
+                problems.append(f"{where}: hosts.allowed must name {host[1]}.")
+        problems.extend(f"{where}: “{name}” is no setting." for name in way.settings if name not in properties)
 
 
 def _check_sources(manifest: Manifest, problems: list[str]) -> None:

@@ -13,8 +13,9 @@ from typing import Any, cast
 
 from cxm.channels import contracts
 from cxm.channels import manifest as manifests
+from cxm.channels.authorization import Authorizer, Way
 from cxm.channels.contracts import AccountView, Item, Poll, RawDelivery, ReadBack, Receive, Reply, Stream, Subscribe, Test, Unmappable
-from cxm.channels.kit import schemas
+from cxm.channels.kit import oauth2, schemas
 from cxm.channels.manifest import Manifest, ManifestInvalid, SourceKind
 from cxm.kernel.errors import FieldError, NotFound
 
@@ -78,6 +79,10 @@ class Channel:
     def check_credentials(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
         """The same for credentials (paths ``credentials.…``)."""
         return schemas.check(self.manifest.credentials, values, "credentials")
+
+    def check_some_credentials(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
+        """The same where none is needed, because somebody signed in by OAuth2."""
+        return schemas.check({**self.manifest.credentials, "required": []}, values, "credentials")
 
     def source_kind(self, name: str) -> SourceKind | None:
         """The kind of source called ``name``, None where the channel has none."""
@@ -144,6 +149,10 @@ class Channel:
     def read_back(self) -> ReadBack:
         """The connector that tells what became of an unknown intent."""
         return cast("ReadBack", self.connector("read_back"))
+
+    def authorizer(self, way: Way) -> Authorizer:
+        """Who speaks to the sign-in server of ``way``: the connector's own ``Authorize`` where the manifest says so, else the kit's."""
+        return cast("Authorizer", self._connector.Authorize()) if way.own else oauth2.OAuth2()
 
     def tester(self) -> Test:
         """The connector behind the test button."""

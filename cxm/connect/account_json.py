@@ -42,7 +42,8 @@ class SourceSumOut(BaseModel):
 
 class AccountOut(BaseModel):
     """An account; credentials are never given back. ``summary``: how it is, in one sentence, whatever the reason, with ``advice`` where
-    something is to be done; ``health`` and ``mend``: the account's own last fault, empty where there is none."""
+    something is to be done; ``health`` and ``mend``: the account's own last fault, empty where there is none.
+    ``way``: by which of its channel's ways it signed in by OAuth2, null where by credentials; its token is renewed before ``token_expires_at``."""
 
     id: UUID
     channel: str
@@ -61,6 +62,8 @@ class AccountOut(BaseModel):
     last_ok_at: datetime | None
     next_look_at: datetime | None
     limits: list[LimitOut]
+    way: str | None
+    token_expires_at: datetime | None
     sources: SourceSumOut
 
 
@@ -81,6 +84,7 @@ class TestOut(BaseModel):
 
 _NAMES = (
     "id", "channel", "name", "unit", "settings", "state", "health", "mend", "created_at", "last_heard_at", "last_ok_at", "next_look_at", "limits",
+    "way", "token_expires_at",
 )  # fmt: skip
 
 

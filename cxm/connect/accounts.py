@@ -12,8 +12,9 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from cxm.channels import registry
+from cxm.channels.authorization import Tokens
 from cxm.channels.contracts import AccountView
-from cxm.connect import limits
+from cxm.connect import limits, platform_clients, token_store
 from cxm.connect.contracts import Account as AccountContract
 from cxm.connect.events import AccountChanged
 from cxm.connect.models import Account, Gap, Source
@@ -32,17 +33,20 @@ def connect(
     unit: UUID | None = None,
     settings: Mapping[str, Any] | None = None,
     credentials: Mapping[str, str] | None = None,
+    signed: tuple[str, Tokens] | None = None,
 ) -> tuple[AccountContract, str | None]:
     """Connect an account; returns it and, this once, the secret we made for it (webhook).
+
+    ``signed``: by which way somebody signed in by OAuth2, and what the platform gave us; no credentials are needed then.
 
     Raises Invalid naming each wrong field, Conflict where the channel has an account of that name.
     """
     known = channel_of(channel)
-    unit = _unit(actor, unit)
+    unit = unit_of(actor, unit)
     may_write(actor, unit)
-    name = _name(name)
-    settings = checked_settings(known, settings or {})
-    given = checked_credentials(known, credentials or {})
+    name = checked_name(name)
+    settings = checked_settings(known, {**(settings or {}), **settings_of_way(known, signed[0] if signed else "")})
+    given = checked_credentials(known, credentials or {}, signed_in=signed is not None)
     made = _own_secret(known, given)
     row = Account(
         organization_id=actor.organization,
@@ -53,10 +57,12 @@ def connect(
         sealed_credentials=secrets.seal(json.dumps(given)),
         next_look_at=now(),
     )
+    if signed is not None:
+        token_store.put(row, *signed)
     try:
         with transaction.atomic():
             row.save(force_insert=True)
-            _changed(row, "connected")
+            told_changed(row, "connected")
             govern.record(actor, "account.connect", f"account:{row.id}", {"channel": channel})
     except IntegrityError as error:
         raise Conflict(
@@ -74,20 +80,24 @@ def change(
     credentials: Mapping[str, str] | None = None,
     state: str | None = None,
     unit: UUID | None = None,
+    signed: tuple[str, Tokens] | None = None,
 ) -> AccountContract:
-    """Change what is given, leave the rest; ``credentials`` given replace those of the same key."""
+    """Change what is given, leave the rest; ``credentials`` given replace those of the same key, and where they are all that is needed,
+    they take the place of a sign-in by OAuth2. ``signed`` as in :func:`connect`: its place, its sources and all that was heard stay."""
     with transaction.atomic():
         row = find(actor.organization, account, lock=True)
         may_write(actor, row.unit_id)
         known = registry.channel(row.channel)
         if name is not None:
-            row.name = _name(name)
-        if settings is not None:
-            row.settings = checked_settings(known, {**row.settings, **settings})
+            row.name = checked_name(name)
+        if signed is not None:
+            token_store.put(row, *signed)
+        if settings is not None or signed is not None:
+            row.settings = checked_settings(known, {**row.settings, **(settings or {}), **settings_of_way(known, row.way)})
         if credentials is not None:
-            row.sealed_credentials = secrets.seal(json.dumps(checked_credentials(known, {**credentials_of(row), **credentials})))
+            _put_credentials(known, row, {**credentials_of(row), **credentials})
         if unit is not None:
-            row.unit_id = _unit(actor, unit)
+            row.unit_id = unit_of(actor, unit)
             may_write(actor, row.unit_id)
         if state is not None:
             if state not in ("active", "paused"):
@@ -105,7 +115,7 @@ def change(
                 row.save()
         except IntegrityError as error:
             raise Conflict("account_exists", f"There is an account “{row.name}” on {row.channel} already.", "Use another name.") from error
-        _changed(row, state or "changed")
+        told_changed(row, state or "changed")
         govern.record(
             actor,
             "account.change",
@@ -119,12 +129,26 @@ def change(
                         ("credentials", credentials),
                         ("state", state),
                         ("unit", unit),
+                        ("sign_in", signed),
                     )
                     if value is not None
                 )
             },
         )
     return as_contract(row)
+
+
+def _put_credentials(known: registry.Channel, row: Account, values: Mapping[str, str]) -> None:
+    """Whoever types all that a password's way needs signs in by that from now on."""
+    if row.way and known.manifest.auth.kind != "oauth2" and not known.check_credentials(values)[1]:
+        token_store.clear(row)
+    row.sealed_credentials = secrets.seal(json.dumps(checked_credentials(known, values, signed_in=bool(row.way))))
+
+
+def settings_of_way(known: registry.Channel, way: str) -> dict[str, Any]:
+    """Those that follow from signing in this way: a provider's tokens go to its own servers, whatever is typed."""
+    found = known.manifest.auth.way(way)
+    return dict(found.settings) if found else {}
 
 
 def _note_pause(row: Account, state: str) -> None:
@@ -153,10 +177,12 @@ def remove(actor: Actor, account: UUID, *, mentions: str = "keep") -> None:
         row = find(actor.organization, account, lock=True)
         may_write(actor, row.unit_id)
         row.removed_at, row.sealed_credentials, row.state = now(), "", "paused"
+        token_store.clear(row)
         row.save()
+        platform_clients.forget_unused(row.organization_id, row.channel)
         Source.objects.for_organization(row.organization_id).filter(account_id=row.id).delete()
         Gap.objects.for_organization(row.organization_id).filter(account_id=row.id, ended_at=None).update(ended_at=row.removed_at)
-        _changed(row, "removed")
+        told_changed(row, "removed")
         govern.record(actor, "account.remove", f"account:{row.id}")
 
 
@@ -184,7 +210,7 @@ def as_contract(row: Account) -> AccountContract:
     return AccountContract(
         id=row.id, organization=row.organization_id, channel=row.channel, name=row.name, unit=row.unit_id, settings=dict(row.settings), state=row.state, health=row.health,
         mend=row.mend, created_at=row.created_at, last_heard_at=row.last_heard_at, last_ok_at=row.last_ok_at, next_look_at=row.next_look_at,
-        limits=limits.left(row.limits),
+        limits=limits.left(row.limits), way=row.way or None, token_expires_at=row.token_expires_at,
     )  # fmt: skip
 
 
@@ -202,12 +228,14 @@ def channel_of(name: str) -> registry.Channel:
         ) from error
 
 
-def _changed(row: Account, how: str) -> None:
+def told_changed(row: Account, how: str) -> None:
+    """Tell everybody who listens that an account is another than before; within the transaction that made it so."""
     events.publish(AccountChanged(organization=row.organization_id, account=row.id, change=how))
     realtime.tell(row.organization_id, "channels")
 
 
-def _unit(actor: Actor, unit: UUID | None) -> UUID:
+def unit_of(actor: Actor, unit: UUID | None) -> UUID:
+    """The unit given, the root where none is; Invalid for one that is not there."""
     if unit is None:
         return govern.root_unit(actor.organization)
     if unit not in {entry.id for entry in govern.units(actor.organization)}:
@@ -223,7 +251,8 @@ def may_write(actor: Actor, unit: UUID) -> None:
         raise NotAllowed("not_allowed", "You may not change accounts of this unit.", "Ask a manager of it.")
 
 
-def _name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """A name an account can have; raises Invalid."""
     name = name.strip()
     if not name or len(name) > 200 or any(ord(sign) < 32 for sign in name):
         raise Invalid(
@@ -264,9 +293,11 @@ def checked_settings(known: registry.Channel, values: Mapping[str, Any]) -> dict
     return result
 
 
-def checked_credentials(known: registry.Channel, values: Mapping[str, Any]) -> dict[str, str]:
-    """Credentials by the channel's schema; Invalid names each that is wrong."""
-    result, faults = known.check_credentials(values)
+def checked_credentials(known: registry.Channel, values: Mapping[str, Any], *, signed_in: bool = False) -> dict[str, str]:
+    """Credentials by the channel's schema; Invalid names each that is wrong. ``signed_in`` by OAuth2: none is needed."""
+    result, faults = known.check_some_credentials(values) if signed_in else known.check_credentials(values)
+    if not signed_in and known.manifest.auth.kind == "oauth2":
+        faults = (FieldError("credentials", "This channel is connected by signing in: POST /accounts/authorize."),)
     _refuse(faults)
     return result
 

@@ -11,8 +11,12 @@ from django.db import transaction
 from cxm.channels import registry
 from cxm.channels.contracts import Outgoing, RawDelivery, Sent, Session
 from cxm.connect import accounts as _accounts
+from cxm.connect import authorizing as _authorizing
 from cxm.connect import mailbox as _mailbox
 from cxm.connect.accounts import change, connect, remove
+from cxm.connect.authorizing import begin as begin_sign_in
+from cxm.connect.authorizing import begin_anew as begin_sign_in_anew
+from cxm.connect.authorizing import finish as finish_sign_in
 from cxm.connect.contracts import SendRules
 from cxm.connect.health import of as health_of
 from cxm.connect.health import silent as silence_of
@@ -22,6 +26,10 @@ from cxm.connect.lists import give as give_list
 from cxm.connect.lists import take as take_list
 from cxm.connect.mailbox import register_acceptor, take_in_all
 from cxm.connect.models import Account
+from cxm.connect.platform_clients import Typed as PlatformApp
+from cxm.connect.redaction import Target as RedactionTarget
+from cxm.connect.redaction import author_scope, drained, mention_key, needle, redact
+from cxm.connect.redaction import channel_of as channel_of_account
 from cxm.connect.runtime import runtime, session_of
 from cxm.connect.selectors import account, accounts, gaps, mailbox_sum
 from cxm.connect.sources import add as add_source
@@ -34,8 +42,9 @@ from cxm.connect.strips import gap_strip
 from cxm.platform import egress
 
 __all__ = [
-    "account", "accounts", "add_source", "add_sources", "change", "change_source", "connect", "deliver", "gap_strip", "gaps", "give_list", "health_of", "import_lines", "json_lines_of_csv", "mailbox_sum", "read_back", "register_acceptor", "remove", "remove_source", "rules", "runtime", "send", "sign_in_anew", "silence_of", "source_page", "source_sums",
+    "PlatformApp", "account", "accounts", "add_source", "add_sources", "begin_sign_in", "begin_sign_in_anew", "change", "change_source", "connect", "deliver", "finish_sign_in", "gap_strip", "gaps", "give_list", "health_of", "import_lines", "json_lines_of_csv", "mailbox_sum", "read_back", "register_acceptor", "remove", "remove_source", "rules", "runtime", "send", "sign_in_anew", "silence_of", "source_page", "source_sums",
     "take_in_all", "take_list", "test_account", "try_out",
+    "RedactionTarget", "author_scope", "channel_of_account", "drained", "mention_key", "needle", "redact",
 ]  # fmt: skip
 
 
@@ -76,6 +85,7 @@ def rules(organization: UUID, account_id: UUID) -> SendRules:
         active=row.state == "active", can_reply=channel.can_send("reply", row.settings), private=manifest.reply.private, public=manifest.reply.public,
         reads_back=channel.reads_back(row.settings), idempotent=channel.idempotent(row.settings), text_limit=manifest.limits.text, counted=manifest.limits.counted,
         window_hours=manifest.limits.window_hours, media=manifest.reply.media, media_count=manifest.limits.media, media_bytes=manifest.limits.media_bytes,
+        held=_authorizing.held(row),
     )  # fmt: skip
 
 

@@ -20,8 +20,10 @@ from cxm.channels import registry
 from cxm.channels.contracts import TestStep
 from cxm.channels.registry import Channel
 from cxm.connect import api as connect
-from cxm.connect import schema_forms
+from cxm.connect import authorizing, platform_clients, schema_forms
 from cxm.connect.account_json import inbound_url
+from cxm.connect.authorizing_pages import browser, leaving, typed_app
+from cxm.connect.authorizing_rest import called
 from cxm.connect.page_kit import about, given, id_of, text_of, units
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
@@ -49,6 +51,8 @@ def new_account(request: HttpRequest, channel: str) -> HttpResponse:
         try:
             if action in ("reach", "try"):
                 steps = try_out(actor, channel, typed, reach_only=action == "reach")
+            elif action.startswith("sign_in:"):
+                return _sign_in(request, actor, known, typed, action.partition(":")[2])
             else:
                 return _connected(request, actor, known, typed)
         except CxmError as refused:
@@ -63,6 +67,30 @@ def new_account(request: HttpRequest, channel: str) -> HttpResponse:
         "fresh": request.method == "GET",
     }
     return render(request, "connect/new.html", context, status=error.status if error else 200)
+
+
+def _sign_in(request: HttpRequest, actor: Actor, known: Channel, typed: dict[str, dict[str, Any]], way: str) -> HttpResponse:
+    begun = authorizing.begin(
+        actor, channel=known.name, name=text_of(request, "name"), unit=id_of(request, "unit"), settings=given(typed["settings"]), way=way,
+        client=typed_app(request, way), base=called(request), session=browser(request),
+    )  # fmt: skip
+    return leaving(request, begun, f"/channels/new/{known.name}")
+
+
+def ways_of(request: HttpRequest, actor: Actor, known: Channel, error: CxmError | None) -> list[dict[str, Any]]:
+    """The ways of signing in by OAuth2 as the forms show them; what is registered there already need not be typed again."""
+    errors = {one.path: one.text for one in getattr(error, "errors", ())} if error is not None and error.code == "client_invalid" else {}
+    chosen = request.POST.get("action", "").partition(":")[2]
+    found = []
+    for way in known.manifest.auth.ways:
+        kept = platform_clients.stored(actor.organization, known.name, way.name)
+        titles = known.manifest.settings.get("properties", {})
+        found.append({
+            "way": way, "needs": platform_clients.needs(way), "kept": kept.client_id if kept else "", "id": text_of(request, f"{way.name}.client_id"),
+            "errors": errors if chosen == way.name else {}, "redirect_uri": authorizing.base_of(called(request)) + platform_clients.CALLBACK,
+            "settings": [(titles.get(name, {}).get("title", name), value) for name, value in way.settings.items()],
+        })  # fmt: skip
+    return found
 
 
 def try_out(actor: Actor, channel: str, typed: dict[str, dict[str, Any]], *, reach_only: bool) -> list[TestStep]:
@@ -144,5 +172,7 @@ def _form(request: HttpRequest, known: Channel, actor: Actor, typed: dict[str, d
         "fields": schema_forms.fields(known, "settings", typed["settings"], errors),
         "credentials": [one for one in credentials if not (made_here and one["name"] == "credentials.secret")],
         "secret_made_here": made_here,
+        "ways": ways_of(request, actor, known, error),
+        "typed_too": known.manifest.auth.kind != "oauth2",
         "kept": sealed(held, actor, known.name),
     }

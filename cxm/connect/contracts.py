@@ -29,6 +29,22 @@ class Account:
     last_ok_at: datetime | None
     next_look_at: datetime | None
     limits: tuple[LimitLeft, ...] = ()
+    #: By which of its channel's ways it signed in by OAuth2, and when the access token ends that is renewed before.
+    way: str | None = None
+    token_expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A sign-in that was begun: the person goes to ``url`` (at ``host``) before ``expires_at`` and agrees there to ``scopes``;
+    ``redirect_uri`` is where the platform sends them back to, and must be registered there."""
+
+    url: str
+    host: str
+    title: str
+    scopes: tuple[str, ...]
+    redirect_uri: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +197,5 @@ class SendRules:
     media: bool = False
     media_count: int | None = None
     media_bytes: int | None = None
+    #: Why nothing can leave until somebody signs in anew; empty where nobody must.
+    held: str = ""

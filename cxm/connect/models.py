@@ -30,12 +30,47 @@ class Account(OrganizationModel):
     cursor = models.JSONField(null=True)
     #: What the platform last said of our limits there: ``[{host, left, of, resets_at}]``.
     limits = models.JSONField(default=list)
+    #: By which of its channel's ways it signed in by OAuth2; empty where by typed credentials, or by none.
+    way = models.CharField(max_length=40, default="")
+    sealed_tokens = models.TextField(default="")
+    #: When the access token ends; null where that is unknown, or where a person must sign in anew.
+    token_expires_at = models.DateTimeField(null=True)
+    #: One process is renewing the tokens until then at the latest.
+    renewing_until = models.DateTimeField(null=True)
 
     class Meta(OrganizationModel.Meta):
         constraints = [
             models.UniqueConstraint(fields=["organization_id", "channel", "name"], condition=Q(removed_at=None), name="account_name_once")
         ]
         indexes = [models.Index(fields=["next_look_at"], condition=Q(state="active", removed_at=None), name="account_due")]
+
+
+class SignIn(OrganizationModel):
+    """A sign-in by OAuth2 that somebody has begun and not finished: used once, by whom it was begun. ``digest`` is of the state that the
+    platform gives back; ``sealed`` holds what is needed then."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    member_id = models.UUIDField(null=True)
+    session_digest = models.CharField(max_length=64, default="")
+    account_id = models.UUIDField(null=True)
+    sealed = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+
+    class Meta(OrganizationModel.Meta):
+        indexes = [models.Index(fields=["organization_id", "created_at"], name="sign_in_order")]
+
+
+class PlatformClient(OrganizationModel):
+    """What the operator registered at a platform so that accounts can sign in there: one for each organization and way."""
+
+    channel = models.CharField(max_length=40)
+    way = models.CharField(max_length=40)
+    client_id = models.CharField(max_length=500)
+    sealed_secret = models.TextField(default="")
+
+    class Meta(OrganizationModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization_id", "channel", "way"], name="platform_client_once")]
 
 
 class Source(OrganizationModel):

@@ -17,7 +17,9 @@ from cxm.channels.score import Score
 from cxm.connect import api as connect
 from cxm.connect import quarantine_pages, schema_forms, selectors, sources_pages, strips
 from cxm.connect.account_json import inbound_url
-from cxm.connect.connecting_pages import broken_off, sealed, unsealed
+from cxm.connect.authorizing_pages import browser, leaving, typed_app
+from cxm.connect.authorizing_rest import called
+from cxm.connect.connecting_pages import broken_off, sealed, unsealed, ways_of
 from cxm.connect.contracts import Account, SourceSum
 from cxm.connect.page_kit import about, given, text_of, units, visible
 from cxm.govern import api as govern
@@ -92,6 +94,12 @@ def _act(request: HttpRequest, actor: Actor, one: Account) -> HttpResponse:
         connect.change(actor, one.id, state="paused" if action == "pause" else "active")
     elif action == "rename":
         connect.change(actor, one.id, name=text_of(request, "name"))
+    elif action and action.startswith("sign_in:"):
+        way = action.partition(":")[2]
+        begun = connect.begin_sign_in_anew(
+            actor, one.id, way=way, client=typed_app(request, way), base=called(request), session=browser(request)
+        )
+        return leaving(request, begun, f"/channels/{one.id}")
     elif action == "sign_in":
         typed = _credentials(request, actor, known)
         changed, secret, _steps = connect.sign_in_anew(actor, one.id, typed, anyway=request.POST.get("anyway") == "on")
@@ -133,6 +141,8 @@ def _account_context(request: HttpRequest, actor: Actor, one: Account, error: Cx
         "fields": schema_forms.fields(known, "settings", typed, errors) if may_write else [],
         "credentials": credentials,
         "secret_made_here": known.manifest.auth.secret_made_here,
+        "ways": ways_of(request, actor, known, error) if may_write else [],
+        "signed_by": known.manifest.auth.way(one.way or ""),
         "kept": sealed(kept, actor, known.name),
         "refused": error is not None and error.code == "credentials_refused",
         "quarantine": quarantine_pages.rows(actor, one.id, limit=5) if actor.may("intake:read", one.unit) else None,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from cxm.channels import registry
 from cxm.connect import api as connect
-from cxm.connect import hooks_rest, keeping_rest, lists, quarantine, selectors, sources, sources_rest
+from cxm.connect import authorizing_rest, hooks_rest, keeping_rest, lists, platform_clients, quarantine, selectors, sources, sources_rest
 from cxm.connect.account_json import AccountOut, account_out, visible
 from cxm.connect.contracts import SourceSum
 from cxm.govern import api as govern
@@ -40,6 +40,18 @@ class ErrandOut(BaseModel):
     link: str | None
 
 
+class WayOut(BaseModel):
+    """A way of signing in by OAuth2, for ``POST /accounts/authorize``. ``needs``: what the operator registers at the platform first;
+    ``settings``: those that follow from this way."""
+
+    way: str
+    title: str
+    description: str
+    scopes: list[str]
+    needs: list[str]
+    settings: dict[str, Any]
+
+
 class ChannelOut(BaseModel):
     """A kind of place we can be connected to."""
 
@@ -53,6 +65,7 @@ class ChannelOut(BaseModel):
     credentials: dict[str, Any]
     sources: list[SourceKindOut]
     arrange: list[ErrandOut]
+    ways: list[WayOut]
 
 
 class ChannelList(BaseModel):
@@ -238,6 +251,10 @@ def _channel(entry: registry.Channel) -> dict[str, Any]:
             for kind in manifest.sources
         ],
         "arrange": [{"title": errand.title, "text": errand.text, "link": errand.link or None} for errand in manifest.arrange],
+        "ways": [
+            {"way": way.name, "title": way.title, "description": way.description, "scopes": list(way.scopes), "needs": platform_clients.needs(way), "settings": dict(way.settings)}
+            for way in manifest.auth.ways
+        ],
     }  # fmt: skip
 
 
@@ -247,4 +264,10 @@ def _list_of(channel: str, kind: str) -> str | None:
 
 
 #: The keeping of accounts first: /accounts/test is not the account called “test”.
-ROUTES = [("/accounts", keeping_rest.router), ("", router), ("/sources", sources_rest.router), ("/webhooks", hooks_rest.router)]
+ROUTES = [
+    ("/accounts", keeping_rest.router),
+    ("/accounts", authorizing_rest.router),
+    ("", router),
+    ("/sources", sources_rest.router),
+    ("/webhooks", hooks_rest.router),
+]

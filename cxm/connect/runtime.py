@@ -22,8 +22,9 @@ import structlog
 from django.db import close_old_connections, transaction
 
 from cxm.channels import registry
+from cxm.channels.authorization import no_token
 from cxm.channels.contracts import AuthExpired, ConnectorError, Inbound, Polled, RateLimited, Session, SourceView, Unavailable, Unheard
-from cxm.connect import accounts, door, hooks_post, limits, mailbox, sources
+from cxm.connect import accounts, door, hooks_post, limits, mailbox, sources, tokens
 from cxm.connect.contracts import LimitLeft
 from cxm.connect.models import Account, Gap
 from cxm.kernel.clock import now
@@ -140,6 +141,8 @@ class Runtime:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if tokens.UNDER_WAY:  # a fresh token that was given out must be kept: the former may be good for nothing any more
+            await asyncio.wait(tuple(tokens.UNDER_WAY), timeout=5)
         for client in [self._http] * (self._http is not None) + self._ears:
             await client.close()
 
@@ -265,6 +268,7 @@ def session_of(row: Account, http: egress.GuardedHttp | limits.Watching, heard: 
     return Session(
         account=accounts.view(row), credentials=accounts.credentials_of(row), http=http, dial=egress.dial, now=now(),
         sources=sources.views(row) if heard is None else heard, web_socket=egress.web_socket, inbound=_inbound(row),
+        token=tokens.Source(row.id, http, _db) if row.way else no_token,
     )  # fmt: skip
 
 

@@ -24,3 +24,12 @@ def take_in_forgotten() -> None:
     waiting = Delivery.everywhere.filter(done_at=None, account_id__isnull=False)  # everywhere: a watch over all mailboxes
     for account in waiting.values_list("account_id", flat=True).distinct():
         mailbox.defer_take_in(account)
+
+
+@jobs.periodic("connect.renew_tokens", "*/5 * * * *", queue="intake")
+def renew_tokens() -> None:
+    """Tokens that end soon are renewed although nobody asks for them, and a sign-in that was withdrawn is noticed."""
+    from cxm.connect import runtime, tokens
+
+    if due := tokens.due():
+        runtime.runtime.call(lambda http: tokens.renew_all(due, http, runtime._db), 280)

@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from cxm.connect import connecting_pages, hooks_pages, pages, quarantine_pages, sources_pages
+from cxm.connect import authorizing_pages, connecting_pages, hooks_pages, pages, quarantine_pages, sources_pages
 
 urlpatterns = [
     path("channels", pages.channels_page, name="channels"),
     path("channels/quarantine", quarantine_pages.quarantine_page, name="quarantine"),
     path("channels/quarantine/<uuid:item>", quarantine_pages.replay, name="quarantine_replay"),
+    path("channels/authorized", authorizing_pages.authorized, name="authorized"),
+    path("channels/clients/<slug:channel>.json", authorizing_pages.client_metadata, name="client_metadata"),
     path("channels/new/<slug:channel>", connecting_pages.new_account, name="account_new"),
     path("channels/tier/<slug:channel>", pages.tier_fragment, name="channel_tier"),
     path("channels/<uuid:account>", pages.account_page, name="account"),

@@ -23,7 +23,7 @@ from cxm.govern.frame import banners as stop_banners
 from cxm.govern.frame import workplaces
 from cxm.govern.services.audit import entries, intent, outcome, record, unmatched_intents
 from cxm.govern.services.audit import verify as verify_audit
-from cxm.govern.services.members import SetUp, invite, member, member_by_email, members, set_up
+from cxm.govern.services.members import SetUp, invite, member, member_by_email, members, set_up, who_may
 from cxm.govern.services.members import accept as accept_invitation
 from cxm.govern.services.members import change as change_member
 from cxm.govern.services.organizations import (
@@ -115,5 +115,6 @@ __all__ = [
     "units",
     "unmatched_intents",
     "verify_audit",
+    "who_may",
     "workplaces",
 ]

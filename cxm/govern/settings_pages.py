@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,8 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from cxm.govern import access
+from cxm.govern import access, audit_words
+from cxm.govern.browsers import browser_name
 from cxm.govern.doors import page
 from cxm.govern.services import audit, members, organizations, tokens
 from cxm.kernel.actor import Actor
@@ -248,7 +249,11 @@ def sessions_page(request: HttpRequest) -> HttpResponse:
         else:
             tokens.end_sign_in(request.user.pk, int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0)
         return HttpResponseRedirect("/settings/sessions")
-    return show(request, "sessions", {"sign_ins": tokens.sign_ins(request.user.pk, key)})
+    return show(
+        request,
+        "sessions",
+        {"sign_ins": [asdict(one) | {"name": browser_name(one.browser)} for one in tokens.sign_ins(request.user.pk, key)]},
+    )
 
 
 @both
@@ -290,8 +295,13 @@ def audit_page(request: HttpRequest) -> HttpResponse:
     rows = audit.entries(
         actor.organization, before=int(before) if before.isascii() and before.isdigit() and len(before) < 18 else None, limit=50
     )
+    named = audit_words.names(actor)
     report = audit.verify(actor.organization) if request.GET.get("verify") else None
-    return show(request, "audit", {"entries": rows, "older": rows[-1].seq if len(rows) == 50 else None, "report": report})
+    return show(
+        request,
+        "audit",
+        {"entries": [audit_words.line(one, named) for one in rows], "older": rows[-1].seq if len(rows) == 50 else None, "report": report},
+    )
 
 
 def _text(request: HttpRequest, name: str) -> str:

@@ -1,7 +1,7 @@
 """The door of listen."""
 
-from cxm.listen.accept import accept
 from cxm.listen.changes import patch, set_state
+from cxm.listen.erasure import PersonEraser, accept, delete_again, erase_replies, graves_of_all
 from cxm.listen.exports import export
 from cxm.listen.glances import topic_glances
 from cxm.listen.media import shown
@@ -13,11 +13,15 @@ from cxm.listen.topics import topics
 __all__ = [
     "Coverage",
     "MentionTimeline",
+    "PersonEraser",
     "accept",
     "aggregate",
     "coverage",
     "coverage_by",
+    "delete_again",
+    "erase_replies",
     "export",
+    "graves_of_all",
     "mention",
     "patch",
     "save_topic",

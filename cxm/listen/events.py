@@ -7,6 +7,15 @@ from typing import Any, ClassVar
 
 from cxm.kernel.events import Event
 
+#: A mention whose words were taken out of the log again: it says this and nothing else, and nobody is told of it any more.
+REDACTED = "redacted"
+
+
+def _living(mentions: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+    return (
+        tuple(mention for mention in mentions if REDACTED not in mention) if any(REDACTED in mention for mention in mentions) else mentions
+    )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MentionsHeard(Event):
@@ -17,6 +26,9 @@ class MentionsHeard(Event):
     permission: ClassVar[str] = "mentions:read"
 
     mentions: tuple[dict[str, Any], ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mentions", _living(self.mentions))
 
     def public(self) -> dict[str, Any]:
         return {"mentions": [mention["id"] for mention in self.mentions]}
@@ -33,19 +45,24 @@ class MentionsChanged(Event):
     mentions: tuple[dict[str, Any], ...]
     whole: bool
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mentions", _living(self.mentions))
+
     def public(self) -> dict[str, Any]:
         return {"mentions": [mention["id"] for mention in self.mentions]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MentionsDeleted(Event):
-    """Mentions that were taken back; their words are gone from the store and the inbox (the log and the raw mailbox keep them, ADR 0003)."""
+    """Mentions that were taken back: their words go from the store, the inbox, the log and the raw mailbox. ``erased``: because the person
+    was, so that nothing in the inbox says who they were either."""
 
     name: ClassVar[str] = "listen.mentions_deleted"
     permission: ClassVar[str] = "mentions:read"
 
     ids: tuple[str, ...]
     at: str
+    erased: bool = False
 
     def public(self) -> dict[str, Any]:
         return {"mentions": list(self.ids), "deleted_at": self.at}

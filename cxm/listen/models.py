@@ -56,6 +56,23 @@ class KeptFile(OrganizationModel):
         indexes = [models.Index(fields=["organization_id", "digest"], name="kept_file_digest")]
 
 
+class Removal(OrganizationModel):
+    """A deletion whose words still lie in the event log or the mailbox; gone as soon as they do not. ``id``: the mention's.
+
+    ``needle``: its native id, by which deliveries are found; ``since``: nothing of it is older. ``erasure``: the person's, where they are erased.
+    """
+
+    erasure = models.UUIDField(null=True)
+    account_id = models.UUIDField(null=True)
+    channel = models.CharField(max_length=40)
+    needle = models.TextField(default="")
+    since = models.DateTimeField()
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta(OrganizationModel.Meta):
+        indexes = [models.Index(fields=["organization_id", "erasure"], name="removal_open")]
+
+
 class Topic(OrganizationModel):
     """A saved query."""
 

@@ -16,6 +16,8 @@ from cxm.love.services.cases import split as split_case
 from cxm.love.services.cases import undo as undo_case_move
 from cxm.love.services.cases import unlink as unlink_case
 from cxm.love.services.drafts import save as save_draft
+from cxm.love.services.erasing import PersonEraser
+from cxm.love.services.erasing import delete_again as delete_mentions_again
 from cxm.love.services.handling import assign, close, look, note, reopen, snooze, tag
 from cxm.love.services.hours import all_hours, hours
 from cxm.love.services.hours import remove as remove_hours
@@ -35,6 +37,7 @@ from cxm.love.services.queues import queue, queues
 from cxm.love.services.queues import save as save_queue
 
 __all__ = [
+    "PersonEraser",
     "PersonTimeline",
     "all_hours",
     "answered_meanwhile",
@@ -53,6 +56,7 @@ __all__ = [
     "conversations",
     "counts",
     "create_case",
+    "delete_mentions_again",
     "delete_queue",
     "gone",
     "here",

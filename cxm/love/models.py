@@ -105,6 +105,7 @@ class Conversation(OrganizationModel):
     snoozed_until = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
     close_reason = models.TextField(null=True)
+    erased_at = models.DateTimeField(null=True)  # the person was erased: nobody goes on with it
     version = models.IntegerField(default=1)
 
     class Meta(OrganizationModel.Meta):

@@ -32,7 +32,7 @@ _SHORT = {"mine": "assign", "nobody": "assign"}
 @told
 @govern.page("conversations:manage")
 def bulk(request: HttpRequest) -> HttpResponse:
-    """``do`` (mine, nobody, close, assign, tag, snooze, queue) for the ``ids`` ticked, or with ``all`` for everything in the list on screen."""
+    """``do`` (mine, nobody, close, assign, tag, snooze, queue, case) for the ``ids`` ticked, or with ``all`` for everything in the list on screen."""
     actor = govern.actor_of(request)
     doing = request.POST.get("do", "")
     ids = [key for key in map(parse_id, request.POST.getlist("ids")) if key]
@@ -75,6 +75,7 @@ def _values(request: HttpRequest, actor: Actor, doing: str) -> dict[str, Any]:
         "add": [part.strip() for part in request.POST.get("add", "").replace("\x00", "").split(",") if part.strip()],
         "reason": request.POST.get("reason", "").replace("\x00", ""),
         "queue": parse_id(request.POST.get("queue", "")),
+        "case": parse_id(request.POST.get("case", "")),
         "member": actor.member if doing == "mine" or member == "me" else parse_id(member),
     }
     if until:

@@ -44,9 +44,27 @@ _MARKED = 2
 _LEAST_WORD = 4
 
 
-def members_of(organization: UUID) -> dict[UUID, str]:
+class Names(dict[UUID, str]):
+    """Names of members by id, in their order; ``known``: the members themselves."""
+
+    known: tuple[govern.Member, ...] = ()
+
+
+def members_of(organization: UUID) -> Names:
     """Names of everybody who works here, by id."""
-    return {one.id: one.name for one in govern.members(organization) if one.state != "removed"}
+    known = tuple(one for one in govern.members(organization) if one.state != "removed")
+    found = Names({one.id: one.name for one in known})
+    found.known = known
+    return found
+
+
+def who_may_answer(actor: Actor, view: ConversationView, members: Mapping[UUID, str]) -> dict[UUID, str]:
+    """Those of ``members`` who could be given this conversation; none where one may not give it."""
+    if not actor.may("conversations:manage", view.unit):
+        return {}
+    known = members.known if isinstance(members, Names) else govern.members(actor.organization)
+    able = govern.who_may(actor.organization, known, ("conversations:read", "conversations:reply"), view.unit)
+    return {key: name for key, name in members.items() if key in able}
 
 
 # --- the thread -----------------------------------------------------------------------------------------------------

@@ -151,6 +151,10 @@ def _snoozed(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) ->
     return "alarm-clock", _("{by} snoozed it until {until}").format(by=by, until=moment(parse_instant(until)) if until else "?")
 
 
+def _erased(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -> tuple[str, str]:
+    return "user-x", _("The person was erased: what both sides said here is gone")
+
+
 def _woken(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -> tuple[str, str]:
     return "alarm-clock", _("It woke from its snooze") if by == "OpenCXM" else _("{by} woke it from its snooze").format(by=by)
 
@@ -199,6 +203,7 @@ def _promise_settled(detail: Mapping[str, Any], by: str, members: Mapping[UUID, 
 _LINES = {
     "assigned": _assigned, "closed": _closed, "reopened": _reopened, "snoozed": _snoozed, "woken": _woken, "tagged": _tagged, "linked": _linked,
     "unlinked": _unlinked, "case_undone": _case_undone, "queued": _queued, "promised": _promised, "promise_due": _promise_due, "promise_settled": _promise_settled,
+    "erased": _erased,
 }  # fmt: skip
 
 

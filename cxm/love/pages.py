@@ -21,6 +21,9 @@ from cxm.love import page_words as words
 from cxm.love import page_writing as writing
 from cxm.love.contracts import ConversationView
 
+#: Cases one may put what is ticked under: the newest that are open.
+_CASES = 30
+
 
 @require_GET
 @govern.page("conversations:read")
@@ -113,7 +116,7 @@ def conversation_context(
         "state_word": words.states()[view.state],
         "assignee": members.get(view.assignee, "") if view.assignee else "",
         "mine": view.assignee is not None and view.assignee == actor.member,
-        "members": [(str(key), name, key == view.assignee) for key, name in members.items()],
+        "members": [(str(key), name, key == view.assignee) for key, name in threads.who_may_answer(actor, view, members).items()],
         "me": str(actor.member or ""),
         "reasons": list(words.reasons().items()),
         "close_reason": words.reason(view.close_reason or ""),
@@ -165,6 +168,7 @@ def list_context(actor: Actor, wanted: lists.Wanted, current: UUID | None, membe
         "many": {
             "members": [(str(key), name) for key, name in members.items()],
             "queues": [(one["id"], one["label"]) for one in queues],
+            "cases": [(str(one.id), one.title) for one in love.offered_cases(actor, None, limit=_CASES)],
             "snoozes": threads.later(),
             "reasons": list(words.reasons().items()),
         },

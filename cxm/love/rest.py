@@ -133,10 +133,10 @@ class Filter(Narrowed):
 
 
 class BulkIn(govern.Body):
-    """``action`` is assign (``member``: an id, ``me`` or null), tag (``add``, ``remove``), close (``reason``), snooze (``until``) or queue
-    (``queue``: an id or null), for ``conversations`` or for all that ``filter`` finds (at most 20,000)."""
+    """``action`` is assign (``member``: an id, ``me`` or null), tag (``add``, ``remove``), close (``reason``), snooze (``until``), queue
+    (``queue``: an id or null) or case (``case``: the id of an open one), for ``conversations`` or for all that ``filter`` finds (at most 20,000)."""
 
-    action: Literal["assign", "tag", "close", "snooze", "queue"]
+    action: Literal["assign", "tag", "close", "snooze", "queue", "case"]
     conversations: list[UUID] = Field(default_factory=list, max_length=20_000)
     filter: Filter | None = None
     member: UUID | Literal["me"] | None = None
@@ -145,6 +145,7 @@ class BulkIn(govern.Body):
     reason: str = ""
     until: datetime | None = None
     queue: UUID | None = None
+    case: UUID | None = None
 
 
 class BulkOut(BaseModel):
@@ -283,7 +284,7 @@ def reply(request: HttpRequest, conversation: UUID, body: ReplyIn) -> Any:
 def start_bulk(request: HttpRequest, body: BulkIn) -> Any:
     """Up to 200 are done when it answers; more go on as a job: look at ``GET /bulk/{id}``."""
     actor = govern.actor_of(request)
-    values = body.model_dump(include={"add", "remove", "reason", "until", "queue"})
+    values = body.model_dump(include={"add", "remove", "reason", "until", "queue", "case"})
     values["member"] = actor.member if body.member == "me" else body.member
     wanted = _wanted(body.filter) if body.filter is not None and not body.conversations else None
     return Status(202, shapes.bulk_json(love.bulk(actor, body.action, values, conversations=body.conversations, wanted=wanted)))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from cxm.kernel.clock import parse_instant
 from cxm.listen.events import MentionsChanged, MentionsDeleted, MentionsHeard
-from cxm.love.services import answers, intake, rewrites
+from cxm.love.services import answers, erasing, intake, rewrites
 from cxm.outbound.events import IntentChanged
 from cxm.people.events import IdentitiesMoved
 from cxm.platform import events
+
+#: A deletion must not overtake the mention it is about.
+_MENTIONS = "love.mentions"
 
 
 def _may_concern_us(event: MentionsHeard) -> bool:
@@ -16,22 +20,25 @@ def _may_concern_us(event: MentionsHeard) -> bool:
     return any(mention["account_id"] is not None for mention in event.mentions)
 
 
-@events.on(MentionsHeard, when=_may_concern_us)
+@events.on(MentionsHeard, when=_may_concern_us, together=_MENTIONS)
 def on_mentions_heard(event: MentionsHeard) -> None:
     """Open and continue conversations."""
     intake.heard(event.organization, event.mentions)
 
 
-@events.on(MentionsChanged)
+@events.on(MentionsChanged, together=_MENTIONS)
 def on_mentions_changed(event: MentionsChanged) -> None:
     """Edits and decisions reach the conversation."""
     rewrites.changed(event.organization, event.mentions, whole=event.whole)
 
 
-@events.on(MentionsDeleted)
+@events.on(MentionsDeleted, together=_MENTIONS)
 def on_mentions_deleted(event: MentionsDeleted) -> None:
     """The place stays, the words go."""
-    rewrites.deleted(event.organization, [UUID(key) for key in event.ids], event.at)
+    ids = [UUID(key) for key in event.ids]
+    rewrites.deleted(event.organization, ids, event.at)
+    if event.erased:
+        erasing.deleted(event.organization, ids, parse_instant(event.at))
 
 
 @events.on(IntentChanged)

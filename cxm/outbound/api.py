@@ -1,5 +1,6 @@
 """The door of outbound."""
 
+from cxm.outbound.erasing import forget, under_way
 from cxm.outbound.gateway import rehearse
 from cxm.outbound.held import HeldReplies
 from cxm.outbound.selectors import open_count, replies, reply
@@ -11,5 +12,5 @@ from cxm.outbound.uploads import keep as upload
 from cxm.outbound.uploads import of as uploads_of
 
 __all__ = [
-    "UPLOAD_LIMIT", "HeldReplies", "drop_upload", "open_count", "propose", "rehearse", "replies", "reply", "settle", "take_back", "upload", "upload_content", "uploads_of",
+    "UPLOAD_LIMIT", "HeldReplies", "drop_upload", "forget", "open_count", "propose", "rehearse", "replies", "reply", "settle", "take_back", "under_way", "upload", "upload_content", "uploads_of",
 ]  # fmt: skip

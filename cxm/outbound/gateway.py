@@ -115,6 +115,9 @@ def _claim(known: Intent, rules: SendRules | None) -> Attempt | None:
         if not rules.active:
             _put_back(row, 60, "The account is paused; the reply waits for it.")
             return None
+        if rules.held:
+            _put_back(row, 60, rules.held)
+            return None
         if _earlier_open(row) or _calls_under_way(row) >= CALLS_AT_ONCE:
             _put_back(row, 1, "")
             return None

@@ -10,9 +10,34 @@ from cxm.kernel.actor import Actor
 from cxm.people import resolve as resolving
 from cxm.people import selectors, services
 from cxm.people.contracts import IdentityClaim, ProfileView, TimelineEntry, TimelineSource
+from cxm.people.erasing import again as erase_again
+from cxm.people.erasing import ask as erase
+from cxm.people.erasing import carry_out as carry_out_erasure
+from cxm.people.erasing import erasure_of, erasures, identity_key, register_holder, under_way
+from cxm.people.erasing import lines as erasure_lines
 from cxm.platform.paging import Page
 
-__all__ = ["current", "describe", "export", "merge", "profile", "profiles", "register_timeline", "resolve", "timeline", "unlink"]
+__all__ = [
+    "carry_out_erasure",
+    "current",
+    "describe",
+    "erase",
+    "erase_again",
+    "erasure_lines",
+    "erasure_of",
+    "erasures",
+    "export",
+    "identity_key",
+    "merge",
+    "profile",
+    "profiles",
+    "register_holder",
+    "register_timeline",
+    "resolve",
+    "timeline",
+    "under_way",
+    "unlink",
+]
 
 
 def resolve(organization: UUID, authors: Sequence[IdentityClaim]) -> list[UUID]:

@@ -84,6 +84,73 @@ class TimelineEntry:
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
+@dataclass(frozen=True, slots=True)
+class ErasedIdentity:
+    """One identity of somebody who is being erased. ``known``: what they are called there, and their proofs."""
+
+    id: UUID
+    channel: str
+    account: UUID | None
+    native_id: str
+    known: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """Somebody whose profile is gone and whose words are to follow: all that was heard of them until ``at``, which is until the event ``until``.
+
+    Whatever is heard later is somebody else's, also under the same name.
+    """
+
+    organization: UUID
+    erasure: UUID
+    at: datetime
+    identities: tuple[ErasedIdentity, ...]
+    profiles: tuple[UUID, ...]
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step of erasing did. ``cursor``: where the next begins (None: this holder is done). ``wait``: nothing can be done just now."""
+
+    cursor: dict[str, Any] | None
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
+    wait: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureView:
+    """An erasure as others see it; ``counts`` by what went."""
+
+    id: UUID
+    profile: UUID
+    reason: str
+    by: str
+    state: str
+    asked_at: datetime
+    done_at: datetime | None
+    counts: Mapping[str, int]
+
+
+class Holder(Protocol):
+    """A higher slice that holds something of people. ``cxm.run`` wires them by ``people.api.register_holder``."""
+
+    name: str
+
+    def ready(self, organization: UUID, channels: frozenset[str], until: datetime) -> bool:
+        """Whether all that came over these channels until then was taken in, as far as this slice knows; helps it along."""
+        ...
+
+    def begin(self, person: Erased) -> None:
+        """The person is gone now, in the same transaction, in which nothing is heard: what they left may be joined by nothing that comes."""
+        ...
+
+    def erase(self, person: Erased, cursor: dict[str, Any]) -> Step:
+        """The next step, in a transaction of its own, again and again until it is done; the same twice changes nothing."""
+        ...
+
+
 class TimelineSource(Protocol):
     """What a higher slice knows of a person. ``cxm.run`` wires the sources by ``people.api.register_timeline``."""
 

@@ -10,6 +10,21 @@ from cxm.kernel.events import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileErased(Event):
+    """A person is erased: whoever keeps a copy of them, or of what they said, is to delete it. Their mentions are told one by one as deleted."""
+
+    name: ClassVar[str] = "people.profile_erased"
+    permission: ClassVar[str] = "profiles:read"
+
+    profile: UUID
+    erasure: UUID
+
+    def public(self) -> dict[str, Any]:
+        """Ids alone."""
+        return {"profile": str(self.profile), "erasure": str(self.erasure)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IdentitiesMoved(Event):
     """Identities now belong to ``profile``: each of ``identities`` is ``{id, channel, account, native_id}`` (account may be None)."""
 

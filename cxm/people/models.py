@@ -84,3 +84,34 @@ class MergeLog(OrganizationModel):
             models.Index(fields=["organization_id", "into", "-at"], name="people_merge_into"),
             models.Index(fields=["organization_id", "source", "-at"], name="people_merge_source"),
         ]
+
+
+class Erasure(OrganizationModel):
+    """That a person was erased: who asked, when, why, how much went; never who it was. ``state``: waiting, running, done.
+
+    ``work`` holds what the job needs to find their words (names among it) and is empty as soon as it is done. ``profile``, and the ids of
+    ``identities`` and ``profiles``, are digests: they keep a restored backup from bringing the person back.
+    """
+
+    profile = models.UUIDField()
+    identities = ArrayField(models.UUIDField(), default=list)
+    profiles = ArrayField(models.UUIDField(), default=list)
+    reason = models.TextField()
+    by = models.TextField()
+    member = models.UUIDField(null=True)
+    state = models.CharField(max_length=10, default="waiting")
+    asked_at = models.DateTimeField()
+    erased_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+    counts = models.JSONField(default=dict)
+    work = models.JSONField(null=True)
+    audit = models.UUIDField(null=True)
+
+    class Meta(OrganizationModel.Meta):
+        indexes = [
+            models.Index(fields=["organization_id", "-asked_at", "-id"], name="people_erasure_newest"),
+            models.Index(fields=["organization_id", "profile"], name="people_erasure_profile"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["organization_id", "profile"], condition=~models.Q(state="done"), name="people_erasure_once")
+        ]

@@ -12,5 +12,6 @@ PERMISSIONS = (
         _("Look at profiles, their identities and their timeline"),
         ("owner", "manager", "agent", "analyst", "privacy_officer"),
     ),
+    Permission("profiles:erase", _("Erase a person and everything they said, for good"), ("owner", "privacy_officer")),
     Permission("profiles:write", _("Write notes, merge and part profiles"), ("owner", "manager", "agent", "privacy_officer")),
 )

@@ -21,6 +21,8 @@ from cxm.people.keys import identity_id, proof_id
 #: Longest kept of what strangers call themselves (characters).
 _LIMIT = 500
 _URL_LIMIT = 2000
+#: First key of the two-key advisory lock that keeps hearing and erasing apart; the second is the organization.
+_ERASING = 0x65726173  # "eras"
 
 
 @dataclass(slots=True)
@@ -57,12 +59,25 @@ def resolve(organization: UUID, authors: Sequence[IdentityClaim]) -> list[UUID]:
         work.claims[key] = claim
         if claim.proofs:
             work.proofs.setdefault(key, {}).update((proof_id(organization, proof), proof) for proof in claim.proofs)
+    _hold(organization)
     known = _read(organization, list(work.claims))
     if len(known) < len(work.claims) or (work.proofs and work.unproven(known)):
         with transaction.atomic():
             known = _complete(work, known)
     _refresh(work, known)
     return [known[key].profile for key in ids]
+
+
+def _hold(organization: UUID) -> None:
+    """Until the transaction ends nobody of this organization is erased: who was looked up is still there when what they said is written."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock_shared(%s, hashtext(%s))", [_ERASING, str(organization)])
+
+
+def alone(organization: UUID) -> None:
+    """Wait for whatever is being heard, and keep the rest waiting, until the transaction ends; taken before any row is locked."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", [_ERASING, str(organization)])
 
 
 def _complete(work: _Work, known: dict[UUID, _Known]) -> dict[UUID, _Known]:

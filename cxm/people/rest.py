@@ -1,4 +1,4 @@
-"""REST of people: profiles, their timeline, merging and parting, export. Erasing comes with its own issue and has no route yet."""
+"""REST of people: profiles, their timeline, merging and parting, export, erasing."""
 
 from __future__ import annotations
 
@@ -98,6 +98,32 @@ class UnlinkIn(govern.Body):
     reason: str
 
 
+class EraseIn(govern.Body):
+    """Why the person is erased; it is kept when they are gone, so it names nobody."""
+
+    reason: str
+
+
+class ErasureOut(BaseModel):
+    """An erasure. ``state``: waiting (what came before is being taken in), running, done; ``counts``: how much of what went."""
+
+    id: UUID
+    profile: UUID
+    reason: str
+    by: str
+    state: str
+    asked_at: str
+    done_at: str | None
+    counts: dict[str, int]
+
+
+class ErasureList(BaseModel):
+    """One page."""
+
+    items: list[ErasureOut]
+    next: str | None
+
+
 class ProfileChange(govern.Body):
     """What is given changes, the rest stays."""
 
@@ -157,3 +183,28 @@ def unlink(request: HttpRequest, profile: UUID, body: UnlinkIn) -> Any:
 def export(request: HttpRequest, profile: UUID) -> Any:
     """As JSON, to hand over."""
     return people.export(govern.actor_of(request), profile)
+
+
+@router.post("/profiles/{profile}/erase", response={202: ErasureOut}, summary="Erase a person")
+@govern.requires("profiles:erase")
+def erase(request: HttpRequest, profile: UUID, body: EraseIn) -> Any:
+    """Everything they said, wherever it is kept, and what we know of them; it cannot be undone.
+
+    Answers at once and goes on by itself. Asked again for the same person: the same erasure.
+    """
+    return 202, selectors.erasure_json(people.erase(govern.actor_of(request), profile, body.reason))
+
+
+@router.get("/profiles/{profile}/erase", response=ErasureOut, summary="How far an erasure is")
+@govern.requires("profiles:erase")
+def erasure(request: HttpRequest, profile: UUID) -> Any:
+    """The newest erasure of this profile, also when it is done."""
+    return selectors.erasure_json(people.erasure_of(govern.actor_of(request), profile))
+
+
+@router.get("/erasures", response=ErasureList, summary="Who was erased, by whom and why")
+@govern.requires("profiles:erase")
+def list_erasures(request: HttpRequest, cursor: str | None = None, limit: int | None = None) -> Any:
+    """Newest first; an erasure names nobody."""
+    found = people.erasures(govern.actor_of(request), cursor, limit)
+    return {"items": [selectors.erasure_json(view) for view in found.items], "next": found.next}

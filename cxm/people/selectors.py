@@ -12,7 +12,7 @@ from django.db.models import Q
 from cxm.kernel.clock import format_instant
 from cxm.kernel.errors import NotFound
 from cxm.kernel.text import fold, normalise
-from cxm.people.contracts import IdentityView, MergeEntry, ProfileView, Proof, TimelineEntry, TimelineSource
+from cxm.people.contracts import ErasureView, IdentityView, MergeEntry, ProfileView, Proof, TimelineEntry, TimelineSource
 from cxm.people.keys import proof_id
 from cxm.people.models import Identity, MergeLog, Profile, ProofRow
 from cxm.platform import paging
@@ -210,3 +210,17 @@ def identity_json(entry: IdentityView) -> dict[str, Any]:
 def timeline_json(entry: TimelineEntry) -> dict[str, Any]:
     """A timeline entry as the REST interface shows it."""
     return {"at": format_instant(entry.at), "kind": entry.kind, "id": str(entry.id), **entry.data}
+
+
+def erasure_json(view: ErasureView) -> dict[str, Any]:
+    """An erasure as the REST interface shows it."""
+    return {
+        "id": str(view.id),
+        "profile": str(view.profile),
+        "reason": view.reason,
+        "by": view.by,
+        "state": view.state,
+        "asked_at": format_instant(view.asked_at),
+        "done_at": format_instant(view.done_at) if view.done_at else None,
+        "counts": dict(view.counts),
+    }

@@ -72,6 +72,8 @@ FOLLOW_BATCH = 16
 FOLLOW_AGAIN = timedelta(seconds=5)
 _CLASSES: dict[str, type[Event]] = {}
 _SUBSCRIBERS: dict[str, dict[str, tuple[Handler, Condition | None]]] = {}
+#: Subscribers that wait for one another, owner by owner: the name of what they keep in order.
+_TOGETHER: dict[str, str] = {}
 _FOLLOWERS: dict[str, tuple[Callable[[Sequence[Any]], None], frozenset[str]]] = {}
 #: What a reader may see: all older transactions are over, or it is the reader's own.
 _SETTLED = (
@@ -97,16 +99,20 @@ class LoggedEvent:
     data: Mapping[str, Any]
 
 
-def on(*classes: type[E], when: Condition | None = None) -> Callable[[Callable[[E], None]], Callable[[E], None]]:
+def on(*classes: type[E], when: Condition | None = None, together: str = "") -> Callable[[Callable[[E], None]], Callable[[E], None]]:
     """Subscribe a function to events. It runs in a transaction of its own, once for each event, in the owner's order.
 
-    ``when``: asked at publishing; where it says no, no job is made for this subscriber.
+    ``when``: asked at publishing; where it says no, no job is made for this subscriber. ``together``: subscribers that give the same
+    name get the owner's events one after another, in the order they were published, as if they were one.
     """
 
     def register(function: Callable[[E], None]) -> Callable[[E], None]:
         for kind in classes:
             _CLASSES[kind.name] = kind
-            _SUBSCRIBERS.setdefault(kind.name, {})[f"{function.__module__}.{function.__qualname__}"] = (function, when)
+            name = f"{function.__module__}.{function.__qualname__}"
+            _SUBSCRIBERS.setdefault(kind.name, {})[name] = (function, when)
+            if together:
+                _TOGETHER[name] = together
         return function
 
     return register
@@ -135,7 +141,7 @@ def publish(event: Event) -> int:
     identifier = _append(event)
     for subscriber, (_, when) in _SUBSCRIBERS.get(event.name, {}).items():
         if when is None or when(event):
-            deliver.defer(lock=f"{subscriber}:{event.owner}", event=identifier, subscriber=subscriber)
+            deliver.defer(lock=f"{_TOGETHER.get(subscriber, subscriber)}:{event.owner}", event=identifier, subscriber=subscriber)
     for follower, (_, names) in _FOLLOWERS.items():
         if event.name in names:
             wake(follower)

@@ -41,6 +41,11 @@ def derive(purpose: str) -> bytes:
     return _derived(master_keys()[0], purpose.encode())
 
 
+def derived(purpose: str) -> tuple[bytes, ...]:
+    """As :func:`derive`, of each master key, the newest first: for what was signed with a former one and still holds."""
+    return tuple(_derived(master, purpose.encode()) for master in master_keys())
+
+
 def seal(text: str) -> str:
     """``text`` encrypted for rest."""
     master = master_keys()[0]

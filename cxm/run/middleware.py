@@ -120,4 +120,11 @@ def show(request: HttpRequest, error: CxmError) -> HttpResponse:
     if request.path.startswith(("/api/", "/in/")):
         return problem(error, request)
     template = "design/error_fragment.html" if request.headers.get("HX-Request") else "design/error.html"
-    return render(request, template, {"error": error}, status=error.status)
+    return render(request, template, {"error": error, "said": _said(error)}, status=error.status)
+
+
+def _said(error: CxmError) -> str:
+    """What happened, in the page's language. What is missing has a name that only English has: elsewhere it is a page that is missing."""
+    text = translation.gettext(error.text)
+    other = error.code == "not_found" and text == error.text and not (translation.get_language() or "en").startswith("en")
+    return translation.gettext("There is no such page here.") if other else text

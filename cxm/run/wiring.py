@@ -25,6 +25,8 @@ def wire() -> None:
     govern.register_accounts(_unit_of_account)
     people.register_timeline(love.PersonTimeline())
     people.register_timeline(listen.MentionTimeline())
+    people.register_holder(love.PersonEraser())  # first: it finds what we said to them
+    people.register_holder(listen.PersonEraser())
     _wired = True
 
 

@@ -32,7 +32,7 @@ BODIES: dict[str, Any] = {
     "POST /conversations/{conversation}/promises": {"text": "We were here.", "due": TOMORROW}, "PATCH /promises/{promise}": {"state": "withdrawn"},
     "POST /conversations/{conversation}/queue": {"queue": None}, "PATCH /queues/{queue}": {"name": "Taken"},
     "POST /cases/{case}/merge": {"other": "{own:case}"}, "POST /cases/{case}/split": {"title": "Taken", "conversations": ["{own:conversation}"]},
-    "POST /accounts/{account}/credentials": {"anyway": True}, "POST /accounts/{account}/sources/list": {},
+    "POST /accounts/{account}/credentials": {"anyway": True}, "POST /accounts/{account}/sources/list": {}, "POST /accounts/{account}/authorize": {"way": "google"},
     "PUT /hours/{unit}": {"zone": "UTC", "days": {"monday": ["09:00-17:00"]}},
 }  # fmt: skip
 
@@ -71,7 +71,7 @@ FILTERS = [
     "/conversations?assignee={member}", "/conversations?queue={queue}",
 ]  # fmt: skip
 #: What a stranger may ask without a sign-in.
-OPEN_PAGES = {"healthz", "readyz", "metrics", "", "sign-in", "sign-out", "accept-invitation/<str:secret>", "design", "live"}
+OPEN_PAGES = {"healthz", "readyz", "metrics", "", "sign-in", "sign-out", "accept-invitation/<str:secret>", "design", "live", "channels/clients/<slug:channel>.json"}
 
 
 def filled(template: Any, ids: dict[str, str], own: dict[str, str]) -> Any:

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
 
+from cxm.channels.authorization import no_token
 from cxm.channels.contracts import (
     AuthExpired,
     ConnectorError,
@@ -22,11 +23,13 @@ from cxm.channels.contracts import (
     Session,
     SourceNews,
     TestStep,
+    Unavailable,
     Unheard,
 )
 from cxm.channels.email import outgoing as letters
 from cxm.channels.kit.mail.imap import Head, Mailbox, Server
 from cxm.channels.kit.mail.smtp import Outbox
+from cxm.channels.kit.mail.xoauth2 import Login, TokenRefused
 from cxm.kernel import clock
 
 BATCH = 50
@@ -47,7 +50,7 @@ class Poll:
     async def poll(self, session: Session, cursor: Mapping[str, Any] | None) -> Polled:
         """At most :data:`BATCH` mails after ``cursor`` (``uidvalidity``, ``uid``, ``day``; the same for each further folder under ``sources``),
         none marked as read."""
-        return await _in_thread(_poll, session, cursor)
+        return await _signed(session, partial(_poll, session, cursor))
 
 
 class Stream:
@@ -58,15 +61,21 @@ class Stream:
 
     async def listen(self, session: Session, cursor: Mapping[str, Any] | None) -> AsyncIterator[Polled]:
         """Batches as they come, an empty one each minute as a sign of life. Cancelling closes the connection."""
-        box = await _in_thread(_connected, session)
+        box, login = await _signed(session, partial(_opened, session))
         try:
             while True:
-                # A stream outlives the moment its session was made at.
-                batch = await _in_thread(_round, box, replace(session, now=clock.now()), cursor)
-                cursor = batch.cursor
-                yield batch
-                if not batch.more:
-                    await _news(box)
+                try:
+                    # A stream outlives the moment its session was made at.
+                    batch = await _in_thread(_round, box, replace(session, now=clock.now()), cursor)
+                    cursor = batch.cursor
+                    yield batch
+                    if not batch.more:
+                        await _news(box)
+                except Unavailable:
+                    if not login.over(clock.now()):
+                        raise
+                    box.cut()  # servers end a line with its token: nothing is wrong, and the next goes on where this one stood
+                    box, login = await _signed(session, partial(_opened, session), refused=login.token)
         finally:
             # A thread may be waiting for the server: cutting the line wakes it.
             box.cut()
@@ -77,7 +86,7 @@ class Reply:
 
     async def send(self, session: Session, outgoing: Outgoing) -> Sent:
         """The mail's Message-ID, which comes from the intent and never changes. Raises the five errors."""
-        return await _in_thread(_send, session, outgoing)
+        return await _signed(session, partial(_send, session, outgoing))
 
 
 class Test:
@@ -87,7 +96,11 @@ class Test:
 
     async def test(self, session: Session) -> list[TestStep]:
         """Connect, sign in and open the folder; connect and sign in for sending. Nothing is sent."""
-        return await _in_thread(_test, session)
+        try:
+            login = await _login(session) if session.token is not no_token else None
+        except ConnectorError as error:
+            return [TestStep("Renew the sign-in", False, f"{error.text} {error.mend}".strip())]
+        return await _in_thread(_test, session, login)
 
 
 P = ParamSpec("P")
@@ -96,6 +109,23 @@ T = TypeVar("T")
 
 async def _in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(call, *args, **kwargs))
+
+
+async def _signed(session: Session, call: Callable[[Login], T], refused: str = "") -> T:
+    """Run ``call`` in a thread with how to sign in; where a server does not take the token, once more with a fresh one."""
+    login = await _login(session, refused)
+    try:
+        return await _in_thread(call, login)
+    except TokenRefused:
+        return await _in_thread(call, await _login(session, login.token))
+
+
+async def _login(session: Session, refused: str = "") -> Login:
+    if session.token is no_token:
+        return _credentials(session)
+    token = await session.token(refused)
+    username = session.credentials.get("username") or str(session.account.settings.get("address") or "")
+    return Login(username, token=token.value, expires_at=token.expires_at)
 
 
 # --- reading -----------------------------------------------------------------------------------------------------------
@@ -110,30 +140,33 @@ def _imap(session: Session) -> Server:
     return Server(host, int(settings.get("imap_port") or (993 if security == "tls" else 143)), security)
 
 
-def _credentials(session: Session) -> tuple[str, str]:
+def _credentials(session: Session) -> Login:
     username, password = session.credentials.get("username", ""), session.credentials.get("password", "")
     if not username or not password:
         raise AuthExpired("The account has no user name or password.", "Enter them in the account's settings.")
-    return username, password
+    return Login(username, password)
 
 
 def _folder(session: Session) -> str:
     return str(session.account.settings.get("folder") or "INBOX")
 
 
-def _connected(session: Session) -> Mailbox:
-    username, password = _credentials(session)
+def _opened(session: Session, login: Login) -> tuple[Mailbox, Login]:
+    return _connected(session, login), login
+
+
+def _connected(session: Session, login: Login) -> Mailbox:
     box = Mailbox(_imap(session), session.dial)
     try:
-        box.sign_in(username, password)
+        box.sign_in(login)
     except ConnectorError:
         box.cut()
         raise
     return box
 
 
-def _poll(session: Session, cursor: Mapping[str, Any] | None) -> Polled:
-    with _connected(session) as box:
+def _poll(session: Session, cursor: Mapping[str, Any] | None, login: Login) -> Polled:
+    with _connected(session, login) as box:
         return _round(box, session, cursor)
 
 
@@ -273,11 +306,11 @@ def _smtp(session: Session) -> Server:
     return Server(host, int(settings.get("smtp_port") or (465 if security == "tls" else 587)), security)
 
 
-def _smtp_credentials(session: Session) -> tuple[str, str]:
+def _smtp_login(session: Session, login: Login) -> Login:
     given = session.credentials
     if given.get("smtp_username"):
-        return given["smtp_username"], given.get("smtp_password") or given.get("password", "")
-    return _credentials(session)
+        return Login(given["smtp_username"], given.get("smtp_password") or given.get("password", ""))
+    return login
 
 
 def _sender(session: Session) -> str:
@@ -287,37 +320,37 @@ def _sender(session: Session) -> str:
     return letters.wire_address(address)
 
 
-def _send(session: Session, outgoing: Outgoing) -> Sent:
+def _send(session: Session, outgoing: Outgoing, login: Login) -> Sent:
     sender = _sender(session)
     to = letters.recipient(outgoing)
     if to.lower() == sender.lower():
         raise Rejected("That would be an answer to ourselves.", "Choose another mail to answer.")
     message_id, message = letters.compose(outgoing, session.account.settings, session.now)
     with Outbox(_smtp(session), session.dial, sender.rpartition("@")[2]) as outbox:
-        outbox.sign_in(*_smtp_credentials(session))
+        outbox.sign_in(_smtp_login(session, login))
         outbox.send(sender, to, message)
-    _keep_copy(session, message)
+    _keep_copy(session, login, message)
     return Sent(message_id)
 
 
-def _keep_copy(session: Session, message: bytes) -> None:
+def _keep_copy(session: Session, login: Login, message: bytes) -> None:
     """A copy in the sent folder, where one is named. The mail has left: a missing copy must not look like a failure."""
     folder = session.account.settings.get("sent_folder")
     if not folder:
         return
-    with suppress(ConnectorError), _connected(session) as box:
+    with suppress(ConnectorError), _connected(session, login) as box:
         box.append(str(folder), message, session.now)
 
 
 # --- the test button ---------------------------------------------------------------------------------------------------
 
 
-def _test(session: Session) -> list[TestStep]:
+def _test(session: Session, login: Login | None) -> list[TestStep]:
     steps: list[TestStep] = []
     try:
-        _test_imap(session, steps)
+        _test_imap(session, steps, login)
         if session.account.settings.get("smtp_host"):
-            _test_smtp(session, steps)
+            _test_smtp(session, steps, login)
     except _Stopped:
         pass
     return steps
@@ -337,14 +370,18 @@ def _step(steps: list[TestStep], name: str, done: str, call: Any) -> Any:
     return result
 
 
-def _test_imap(session: Session, steps: list[TestStep]) -> None:
+def _test_imap(session: Session, steps: list[TestStep], login: Login | None) -> None:
     with _step(steps, "Connect to IMAP", "The server answers.", lambda: Mailbox(_imap(session), session.dial)) as box:
-        _step(steps, "Sign in to IMAP", "User name and password are accepted.", lambda: box.sign_in(*_credentials(session)))
+        _step(steps, "Sign in to IMAP", _accepted(login), lambda: box.sign_in(login or _credentials(session)))
         for folder in (_folder(session), *_further(session)):
             _step(steps, f"Open {folder}", "The folder can be read.", lambda folder=folder: box.select(folder))
 
 
-def _test_smtp(session: Session, steps: list[TestStep]) -> None:
+def _accepted(login: Login | None) -> str:
+    return f"The sign-in of {login.username} is accepted." if login else "User name and password are accepted."
+
+
+def _test_smtp(session: Session, steps: list[TestStep], login: Login | None) -> None:
     domain = _step(steps, "Sender address", "Answers can come from it.", lambda: _sender(session)).rpartition("@")[2]
     with _step(steps, "Connect to SMTP", "The server answers.", lambda: Outbox(_smtp(session), session.dial, domain)) as outbox:
-        _step(steps, "Sign in to SMTP", "User name and password are accepted.", lambda: outbox.sign_in(*_smtp_credentials(session)))
+        _step(steps, "Sign in to SMTP", _accepted(login), lambda: outbox.sign_in(_smtp_login(session, login or _credentials(session))))

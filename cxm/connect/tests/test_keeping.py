@@ -62,7 +62,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
 def test_connecting_is_walked_in_order_tried_on_the_way_and_loses_nothing(house: House, other: House, server: list[dict[str, str]]):
     client, path = house.browser(), "/channels/new/email"
     text = unescape(client.get(path).content.decode())
-    places = [text.index(part) for part in ("What to arrange there first", "Make an app password", "How it is reached", "How we sign in")]
+    places = [text.index(part) for part in ("What to arrange there first", "make an app password", "How it is reached", "How we sign in")]
     assert places == sorted(places)
     reached = post(client, path, MAIL | {"action": "reach", "credentials.username": ""}).content.decode()
     assert "The server answers." in reached and "refused the password" not in reached and "Every step worked." in reached

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -94,6 +95,17 @@ def rows(organization: UUID) -> QuerySet[models.Member]:
 def members(organization: UUID) -> list[Member]:
     """Everybody who works here or is invited, by name."""
     return [as_member(row) for row in rows(organization).order_by("name", "id")]
+
+
+def who_may(organization: UUID, known: Iterable[Member], permissions: Iterable[str], unit: UUID) -> set[UUID]:
+    """Which of ``known`` hold all of ``permissions`` in ``unit``; invited ones as they will once they join. One statement, however many."""
+    above = set(access.UnitTree(organization).above(unit))
+    wanted = set(permissions)
+    held = {
+        one.id: {name for grant in one.grants if grant.unit in above for name in access.registry.of_role(grant.role) if name in wanted}
+        for one in known
+    }
+    return {key for key, names in held.items() if names == wanted}
 
 
 def member(organization: UUID, identity: UUID) -> Member:

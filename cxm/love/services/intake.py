@@ -179,7 +179,7 @@ def _sort_in(batch: _Batch, groups: dict[UUID, list[_Spoken]]) -> dict[UUID, lis
 
 
 def _latest(batch: _Batch, keys: list[UUID]) -> dict[UUID, Conversation]:
-    stored = Conversation.objects.for_organization(batch.organization)
+    stored = Conversation.objects.for_organization(batch.organization).filter(erased_at=None)
     ids = list(stored.filter(key__in=keys).order_by("key", "-opened_at", "-id").distinct("key").values_list("id", flat=True))
     found = {row.key: row for row in stored.filter(id__in=ids).order_by("id").select_for_update()}
     # Another process may have begun a newer one while we waited for the lock: an open one always wins.

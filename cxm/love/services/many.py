@@ -12,19 +12,21 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, now, parse_instant
 from cxm.kernel.errors import Conflict, CxmError, FieldError, Invalid, NotAllowed, NotFound
 from cxm.love.contracts import BulkView, InboxFilter
-from cxm.love.models import BulkItem, BulkRun, Conversation
+from cxm.love.models import BulkItem, BulkRun, CaseRecord, Conversation
 from cxm.love.selectors import inbox
-from cxm.love.services import bulk, handling, queues, rows
+from cxm.love.selectors.cases import case
+from cxm.love.services import bulk, cases, handling, queues, rows
 from cxm.love.tasks import bulk_step
 from cxm.platform import realtime
 
-ACTIONS = ("assign", "tag", "close", "snooze", "queue")
+ACTIONS = ("assign", "tag", "close", "snooze", "queue", "case")
 #: Up to so many are done before the answer; more are a job.
 AT_ONCE = 200
 #: The most one run takes.
@@ -48,9 +50,11 @@ def run(
     wanted: InboxFilter | None = None,
 ) -> BulkView:
     """Do ``action`` to ``conversations``, or to all that ``wanted`` finds. ``values``: ``member`` (id or None) for assign, ``add`` and
-    ``remove`` for tag, ``reason`` for close, ``until`` (an instant) for snooze, ``queue`` (id or None) for queue.
+    ``remove`` for tag, ``reason`` for close, ``until`` (an instant) for snooze, ``queue`` (id or None) for queue, ``case`` (id) for
+    case: each is put under it, and away from another one.
 
-    Raises Invalid (no such action, none or too many conversations, a value that no conversation could take), NotAllowed, NotFound (the member, the queue).
+    Raises Invalid (no such action, none or too many conversations, a value that no conversation could take), NotAllowed, NotFound (the member,
+    the queue, the case), Conflict (the case is not open).
     """
     govern.require(actor, _MANAGE)
     kept = _judged(actor, action, values)
@@ -145,6 +149,8 @@ def _step(actor: Actor, row: BulkRun) -> bool:
     undoing = row.state == "undoing"
     todo = BulkItem.objects.for_organization(row.organization_id).filter(run=row, outcome="done" if undoing else "waiting")
     items = list(todo.order_by("conversation_id")[: STEP + 1])
+    if row.action == "case":
+        _cases_first(row, items[:STEP])
     for item in items[:STEP]:
         if undoing:
             item.outcome = _undone(actor, row, item)
@@ -274,11 +280,40 @@ def _queue_back(actor: Actor, row: Conversation, values: Mapping[str, Any], befo
     return True
 
 
+def _case(actor: Actor, row: Conversation, values: Mapping[str, Any]) -> Before | None:
+    former: UUID | None = row.case_id  # type: ignore[attr-defined]
+    state = row.case.state if row.case else ""
+    moved = cases.link(actor, UUID(values["case"]), row.id)
+    return {"case": str(former) if former else None, "state": state} if moved else None
+
+
+def _case_back(actor: Actor, row: Conversation, values: Mapping[str, Any], before: Before) -> bool:
+    if row.case_id != UUID(values["case"]):  # type: ignore[attr-defined]
+        return False
+    former = _id(before["case"])
+    if former is None:
+        cases.unlink(actor, UUID(values["case"]), row.id)
+        return True
+    cases.link(actor, former, row.id)
+    if before["state"] == "open":
+        cases.resolve(actor, former, resolved=False)
+    return True
+
+
+def _cases_first(row: BulkRun, items: Sequence[BulkItem]) -> None:
+    """Cases are locked before conversations, all of them in the order of their ids: the one that takes, and those that lose or get back."""
+    inside = Conversation.objects.for_organization(row.organization_id).filter(id__in=[item.conversation_id for item in items])
+    touched = {key for key in inside.values_list("case_id", flat=True) if key}
+    back = {UUID(item.before["case"]) for item in items if item.before and item.before.get("case")}
+    held = CaseRecord.objects.for_organization(row.organization_id).filter(id__in=touched | back | {UUID(row.values["case"])})
+    list(held.order_by("id").select_for_update().values_list("id"))
+
+
 _ACTS: dict[str, Callable[[Actor, Conversation, Mapping[str, Any]], Before | None]] = {
-    "assign": _assign, "tag": _tag, "close": _close, "snooze": _snooze, "queue": _queue,
+    "assign": _assign, "tag": _tag, "close": _close, "snooze": _snooze, "queue": _queue, "case": _case,
 }  # fmt: skip
 _UNDOES: dict[str, Callable[[Actor, Conversation, Mapping[str, Any], Before], bool]] = {
-    "assign": _assign_back, "tag": _tag_back, "close": _close_back, "snooze": _snooze_back, "queue": _queue_back,
+    "assign": _assign_back, "tag": _tag_back, "close": _close_back, "snooze": _snooze_back, "queue": _queue_back, "case": _case_back,
 }  # fmt: skip
 
 
@@ -304,6 +339,8 @@ def _judged(actor: Actor, action: str, values: Mapping[str, Any]) -> dict[str, A
         if key is not None:
             queues.queue(actor.organization, key)
         return {"queue": str(key) if key else None}
+    if action == "case":
+        return {"case": str(_open_case(actor, values.get("case")))}
     if action == "tag":
         return handling.tags_fitting(values.get("add") or (), values.get("remove") or ())
     if action == "close":
@@ -316,6 +353,19 @@ def _judged(actor: Actor, action: str, values: Mapping[str, Any]) -> dict[str, A
         )
     handling.snoozable(until)
     return {"until": format_instant(until)}
+
+
+def _open_case(actor: Actor, key: UUID | None) -> UUID:
+    if key is None:
+        raise Invalid(
+            "case_missing",
+            _("No case was chosen."),
+            _("Choose the one they go under."),
+            errors=(FieldError("case", _("No case was chosen.")),),
+        )
+    if case(actor, key).state != "open":
+        raise Conflict("case_not_open", _("This case is settled."), _("Take it up again first, or choose another one."))
+    return key
 
 
 def _id(text: Any) -> UUID | None:

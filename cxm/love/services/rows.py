@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
-from cxm.kernel.errors import FieldError, Invalid, NotAllowed, NotFound
+from cxm.kernel.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound
 from cxm.kernel.text import normalise
 from cxm.love.clocks import FAR_FUTURE
 from cxm.love.events import ConversationChanged, ConversationsContinued, ConversationsOpened
@@ -45,6 +45,10 @@ def judged(actor: Actor, row: Conversation | None, permission: str) -> Conversat
     """``row`` if the actor may; see :func:`locked`."""
     if row is None or not actor.may("conversations:read", row.unit_id):
         raise NotFound("conversation")
+    if row.erased_at is not None:
+        raise Conflict(
+            "conversation_erased", "The person was erased; nothing can be added.", "If they write again, it is a new conversation."
+        )
     if not actor.may(permission, row.unit_id):
         raise NotAllowed("not_allowed", f"That needs the right “{permission}” in this unit.", "Ask an owner or manager for it.")
     return row

@@ -75,6 +75,38 @@ def test_each_action_is_done_and_undone_where_nobody_changed_it_since(world: Wor
     }
 
 
+def test_many_are_put_under_a_case_and_taken_out_again(world: World, seven: list[UUID], browser: Client, call: Caller) -> None:
+    outage = api.create_case(world.actor, "Outage", seven[:1])
+    other = api.create_case(world.actor, "Parcel", [seven[1]])
+    run = api.bulk(world.actor, "case", {"case": outage}, conversations=[*seven, uuid4()])
+    assert (run.done, run.refused) == (7, 1)
+    assert {view.case for view in world.all()} == {outage} and api.case(world.actor, other).state == "resolved"
+    assert api.undo_bulk(world.actor, run.id).undone == 6, "the one that was there already was not moved"
+    assert api.case(world.actor, other).state == "open"
+    assert {view.id: view.case for view in world.all()} == {seven[0]: outage, seven[1]: other, **dict.fromkeys(seven[2:])}
+    assert "Outage" in browser.get("/inbox").content.decode()
+    done = browser.post(
+        "/inbox/bulk", {"do": "case", "case": str(outage), "ids": [str(key) for key in seven[2:4]]}, headers={"HX-Request": "true"}
+    )
+    assert done.status_code == 200 and "2" in toast(done)["text"], done.content
+    assert {view.case for view in world.all() if view.id in seven[2:4]} == {outage}
+    assert call("POST", "/bulk", {"action": "case", "case": str(outage), "conversations": [str(seven[4])]}, status=202)["done"] == 1
+    api.resolve_case(world.actor, outage)
+    for wanted, status in ((None, 422), (str(outage), 409), (str(uuid4()), 404)):
+        call("POST", "/bulk", {"action": "case", "case": wanted, "conversations": [str(seven[5])]}, status=status)
+
+
+def test_only_who_may_answer_there_is_offered(world: World, seven: list[UUID], browser: Client) -> None:
+    """The list of the assign menu is what would not be refused."""
+    elsewhere = govern.create_unit(world.actor, "Elsewhere", govern.root_unit(world.organization)).id
+    able = govern.invite(world.actor, "ada@acme.example", "Ada Able", "agent").member.id
+    govern.invite(world.actor, "rita@acme.example", "Rita Reader", "analyst")
+    govern.invite(world.actor, "noor@acme.example", "Noor Nextdoor", "agent", elsewhere)
+    menu = browser.get(f"/inbox/{seven[0]}").content.decode().partition('id="menu-assign"')[2].partition('id="menu-case"')[0]
+    assert "Ada Able" in menu and "Rita Reader" not in menu and "Noor Nextdoor" not in menu
+    api.assign(world.actor, seven[0], able)
+
+
 def test_more_than_a_request_takes_is_a_job_with_progress(world: World, seven: list[UUID], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(many, "AT_ONCE", 4)
     monkeypatch.setattr(many, "STEP", 3)

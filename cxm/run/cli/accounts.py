@@ -205,6 +205,44 @@ def sign_in(
     kit.show(plain, as_json, [*lines, *([f"secret (shown once): {secret}"] if secret else [])])
 
 
+@accounts_app.command("authorize")
+def authorize(
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Its id, or channel/name; a new one is named channel/name.")],
+    way: Annotated[str, typer.Option(help="Which sign-in, such as google; see cxm channels show.")] = "",
+    client_id: Annotated[str, typer.Option(help="As registered at the platform; kept once it proved right.")] = "",
+    secret_stdin: Annotated[bool, typer.Option("--secret-stdin", help="Read the client secret from standard input.")] = False,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of a new account; again for more.")
+    ] = None,
+    data: kit.Data = None,
+    organization: kit.Organization = None,
+    as_json: kit.AsJson = False,
+) -> None:
+    """Sign in by OAuth2: prints an address to open in a browser in which somebody who may change accounts is signed in to OpenCXM.
+
+    Example: cxm account authorize email/care@example.com --way google --set address=care@example.com --client-id 123.apps.example
+    """
+    with kit.engines(data):
+        from cxm.channels import registry
+        from cxm.channels.kit import schemas
+        from cxm.connect import api as connect
+
+        where = kit.organization_of(organization)
+        app = connect.PlatformApp(client_id, kit.secret("Client secret", True) if secret_stdin else "")
+        try:
+            begun = connect.begin_sign_in_anew(kit.actor_of(where), _find(where, account), way=way, client=app)
+        except NotFound:
+            channel, _, name = account.partition("/")
+            settings = schemas.from_text(registry.channel(channel).manifest.settings, dict(_pair(text) for text in set_ or []))
+            begun = connect.begin_sign_in(kit.actor_of(where), channel=channel, name=name, settings=settings, way=way, client=app)
+    plain = {"url": begun.url, "redirect_uri": begun.redirect_uri, "expires_at": begun.expires_at}
+    kit.show(
+        plain,
+        as_json,
+        [f"open: {begun.url}", f"within 15 minutes; the platform must know this address to come back to: {begun.redirect_uri}"],
+    )
+
+
 @accounts_app.command("feeds")
 def feeds(
     account: Which,

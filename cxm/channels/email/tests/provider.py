@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -51,6 +51,11 @@ class MailServer:
         self.tls: ssl.SSLContext | None = None
         self.idling = threading.Event()
         self.news = threading.Event()
+        #: Demands XOAUTH2 where set: whether it takes that access token now. ``tokens`` are those it was shown, with who it took for in.
+        self.takes: Callable[[str], bool] | None = None
+        self.tokens: list[tuple[str, str]] = []
+        #: What ends an IDLE with a good-bye, as servers do once the token is too old.
+        self.bye = False
 
     def dial(self, host: str, port: int, *, tls: bool, timeout: float = 10.0) -> Any:
         """What the runtime's dialler would give."""
@@ -104,8 +109,17 @@ class MailServer:
     def _do_authenticate(self, file: Any, tag: str, command: str) -> None:
         file.write(b"+ \r\n")
         given = base64.b64decode(file.readline().strip()).decode()
-        right = given == f"\0{USER}\0{PASSWORD}"
+        right = given == f"\0{USER}\0{PASSWORD}" and self.takes is None
+        if command.upper().endswith("XOAUTH2") and not (right := self._lets_in("imap", given)):
+            file.write(b"+ eyJzdGF0dXMiOiI0MDEifQ==\r\n")
+            assert file.readline() == b"\r\n", "the answer to the explanation is empty"
         file.write(f"{tag} {'OK' if right else 'NO [AUTHENTICATIONFAILED]'} .\r\n".encode())
+
+    def _lets_in(self, protocol: str, given: str) -> bool:
+        name, bearer, *rest = given.split("\x01")
+        assert name.startswith("user=") and bearer.startswith("auth=Bearer ") and rest == ["", ""], given
+        self.tokens.append((f"{protocol} {name[5:]}", bearer[12:]))
+        return self.takes is not None and self.takes(bearer[12:])
 
     def _do_login(self, file: Any, tag: str, command: str) -> None:
         file.write(f"{tag} NO no\r\n".encode())
@@ -145,6 +159,11 @@ class MailServer:
         file.write(b"+ idling\r\n* OK Still here\r\n")
         self.idling.set()
         if self.news.wait(5):
+            if self.bye:
+                self.bye = False
+                self.news.clear()
+                file.write(b"* BYE Session expired, please login again.\r\n")
+                raise OSError
             # Two lines in one segment: the second must not wait for the next one.
             file.write(f"* OK Still here\r\n* {len(self.mails)} EXISTS\r\n".encode())
         if file.readline().strip() == b"DONE":
@@ -184,7 +203,15 @@ class MailServer:
                 file.write(b"451 4.7.1 greylisted\r\n")
             elif name == "EHLO":
                 offer = b"250-STARTTLS\r\n" if self.tls is not None else b""
-                file.write(b"250-smtp\r\n" + offer + b"250-SIZE 1000000\r\n250 AUTH PLAIN\r\n")
+                how = b"XOAUTH2" if self.takes else b"PLAIN"
+                file.write(b"250-smtp\r\n" + offer + b"250-SIZE 1000000\r\n250 AUTH " + how + b"\r\n")
+            elif name == "AUTH" and command.split()[1] == "XOAUTH2":
+                if self._lets_in("smtp", base64.b64decode(command.split()[2]).decode()):
+                    file.write(b"235 ok\r\n")
+                    continue
+                file.write(b"334 eyJzdGF0dXMiOiI0MDEifQ==\r\n")
+                assert file.readline() == b"\r\n", "the answer to the explanation is empty"
+                file.write(b"535 5.7.8 no\r\n" if self.fail != "smtp off" else b"535 5.7.139 Authentication unsuccessful\r\n")
             elif name == "AUTH":
                 right = base64.b64decode(command.split()[2]).decode() == f"\0{USER}\0{PASSWORD}"
                 file.write(b"235 ok\r\n" if right else b"535 5.7.8 no\r\n")

@@ -14,6 +14,8 @@ from datetime import UTC, date, datetime
 from typing import Any, cast
 
 from cxm.channels.contracts import AuthExpired, Dialler, Rejected, Unavailable
+from cxm.channels.kit.mail import xoauth2
+from cxm.channels.kit.mail.xoauth2 import Login
 
 TIMEOUT = 30.0
 _CHUNK = 65_536
@@ -138,24 +140,36 @@ class Mailbox:
         with contextlib.suppress(OSError, ValueError):
             self._client.sock.shutdown(socket.SHUT_RDWR)
 
-    def sign_in(self, username: str, password: str) -> None:
-        """Raises :class:`AuthExpired` where the server refuses; the password never goes over a line that should be encrypted and is not."""
+    def sign_in(self, login: Login) -> None:
+        """Raises :class:`AuthExpired` where the server refuses; secrets never go over a line that should be encrypted and is not."""
         client = self._client
         if self._server.security == "starttls":
             self._do("starts no TLS", client.starttls)
+        if login.token and "AUTH=XOAUTH2" not in client.capabilities:
+            raise Rejected("The IMAP server takes no sign-in by OAuth2.", "Sign in with a password instead.")
         try:
-            if "AUTH=PLAIN" in client.capabilities:
-                client.authenticate("PLAIN", lambda _: f"\0{username}\0{password}".encode())
-            else:
-                client.login(_quoted(username), _plain(password))
+            self._authenticate(login)
         except imaplib.IMAP4.abort as error:
             raise Unavailable("The IMAP server ended the connection while signing in.", "Try again in a minute.") from error
         except (imaplib.IMAP4.error, UnicodeError) as error:
+            if login.token:
+                raise xoauth2.refusal("IMAP", login) from error
             raise AuthExpired(
                 "The IMAP server refuses user name or password.", "Enter them again; many providers ask for an app password."
             ) from error
         except OSError as error:
             raise Unavailable("The IMAP server stopped answering while signing in.", "Try again in a minute.") from error
+
+    def _authenticate(self, login: Login) -> None:
+        client, answers = self._client, [b""]
+        if login.token:
+            # A server that refuses explains itself first, and waits for an empty answer before it says no.
+            answers.append(xoauth2.said(login))
+            client.authenticate("XOAUTH2", lambda _: answers.pop() if answers else b"")
+        elif "AUTH=PLAIN" in client.capabilities:
+            client.authenticate("PLAIN", lambda _: f"\0{login.username}\0{login.password}".encode())
+        else:
+            client.login(_quoted(login.username), _plain(login.password))
 
     def select(self, folder: str) -> Folder:
         """Open ``folder`` for reading only. Raises :class:`Rejected` where there is none."""

@@ -8,7 +8,9 @@ import ssl
 from typing import Any
 
 from cxm.channels.contracts import AuthExpired, ConnectorError, Dialler, RateLimited, Rejected, Unavailable
+from cxm.channels.kit.mail import xoauth2
 from cxm.channels.kit.mail.imap import Server
+from cxm.channels.kit.mail.xoauth2 import Login
 from cxm.channels.kit.text import one_line
 
 TIMEOUT = 30.0
@@ -51,7 +53,7 @@ class Outbox:
         except (OSError, smtplib.SMTPException):
             self._client.close()
 
-    def sign_in(self, username: str, password: str) -> None:
+    def sign_in(self, login: Login) -> None:
         """Encrypt where asked, then sign in where a user name is given. Raises :class:`AuthExpired` or :class:`Unavailable`."""
         client = self._client
         try:
@@ -59,11 +61,13 @@ class Outbox:
             if self._server.security == "starttls":
                 client.starttls(context=ssl.create_default_context())
                 client.ehlo()
-            if username:
-                self._authenticate(username, password)
+            if login.username:
+                self._authenticate(login)
         except smtplib.SMTPAuthenticationError as error:
             if 400 <= error.smtp_code < 500:
                 raise Unavailable("The SMTP server cannot check the password just now.", "Try again in a minute.") from error
+            if login.token:
+                raise xoauth2.refusal("SMTP", login, error.smtp_error) from error
             raise AuthExpired(
                 "The SMTP server refuses user name or password.", "Enter them again; many providers ask for an app password."
             ) from error
@@ -72,14 +76,20 @@ class Outbox:
         except (OSError, smtplib.SMTPException, UnicodeError) as error:
             raise Unavailable(f"Signing in to the SMTP server broke off ({error})."[:300], "Check host, port and security.") from error
 
-    def _authenticate(self, username: str, password: str) -> None:
+    def _authenticate(self, login: Login) -> None:
         client = self._client
-        if "PLAIN" not in client.esmtp_features.get("auth", "").upper().split():
-            client.login(username, password)
+        offered = client.esmtp_features.get("auth", "").upper().split()
+        if login.token and "XOAUTH2" not in offered:
+            raise Rejected("The SMTP server takes no sign-in by OAuth2.", "Sign in with a password instead.")
+        if not login.token and "PLAIN" not in offered:
+            client.login(login.username, login.password)
             return
         # The library writes only ASCII passwords; RFC 4616 says UTF-8.
-        given = base64.b64encode(f"\0{username}\0{password}".encode()).decode("ascii")
-        code, answer = client.docmd("AUTH", f"PLAIN {given}")
+        words = xoauth2.said(login) if login.token else f"\0{login.username}\0{login.password}".encode()
+        given = base64.b64encode(words).decode("ascii")
+        code, answer = client.docmd("AUTH", f"{'XOAUTH2' if login.token else 'PLAIN'} {given}")
+        if code == 334:  # it explains itself first, and waits for an empty answer before it says no
+            code, answer = client.docmd("")
         if code not in (235, 503):
             raise smtplib.SMTPAuthenticationError(code, answer)
 

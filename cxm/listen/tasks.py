@@ -1,0 +1,48 @@
+"""Jobs of listen."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from cxm.platform import jobs
+
+
+@jobs.task("listen.redact")
+def redact(organization: str) -> None:
+    """The words of what was deleted leave the log and the mailbox."""
+    from cxm.listen import erasure
+
+    erasure.redact(UUID(organization))
+
+
+@jobs.periodic("listen.redact_forgotten", "*/5 * * * *")
+def redact_forgotten() -> None:
+    """A job that gave up must not leave deleted words where they are."""
+    from cxm.listen import erasure
+    from cxm.listen.models import Removal
+
+    waiting = Removal.everywhere.filter(erasure=None)  # everywhere: a watch over all
+    for organization in waiting.values_list("organization_id", flat=True).distinct():
+        erasure.redact_later(organization)
+
+
+@jobs.task("listen.purge", queue="events")
+def purge() -> None:
+    """Deleted mentions leave the files of the mention store too."""
+    from cxm.listen import engine
+    from cxm.listen.store.purging import purge as purge_store
+
+    purge_store(engine.writer())
+
+
+@jobs.periodic("listen.purge_nightly", "41 2 * * *", queue="events")
+def purge_nightly() -> None:
+    """What platforms deleted during the day leaves the files of the store."""
+    from datetime import timedelta
+
+    from cxm.kernel.clock import now
+    from cxm.listen.erasure import purge_later
+    from cxm.listen.models import Record
+
+    if Record.objects.filter(deleted_at__gte=now() - timedelta(hours=26)).exists():
+        purge_later()
