@@ -250,6 +250,7 @@ OPEN = {
     "sign-in": "the way in",
     "sign-out": "the way out; ends whatever session there is",
     "accept-invitation/<str:secret>": "the secret is the right",
+    "channels/clients/<slug:channel>.json": "who we say we are, for platforms to read; nothing in it is secret",
     "live": "looks at the session by itself, since it is async",
     "healthz": "for whoever watches",
     "readyz": "for whoever watches",

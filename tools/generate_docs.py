@@ -244,7 +244,7 @@ def _channel(manifest: Any, result: Any, live: str) -> str:
         ("name", code(manifest.name)),
         ("kinds of mentions", ", ".join(manifest.kinds)),
         ("sources beside its own inbound", "; ".join(f"{code(kind.name)}: {kind.title}" for kind in manifest.sources) or "none"),
-        ("signs in by", manifest.auth.kind.replace("_", " ")),
+        ("signs in by", ", ".join([manifest.auth.kind.replace("_", " "), *(f"OAuth2 with {way.title}" for way in manifest.auth.ways)])),
         ("deliveries signed by", (manifest.auth.inbound or "it fetches by itself").replace("_", " ")),
         ("connects to", ", ".join(hosts) or "nothing"),
         ("answers", (", ".join(visible) if manifest.replies else "none") + f"; text up to {limit}"),

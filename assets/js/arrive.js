@@ -17,8 +17,43 @@ function wrong(root) {
 
 wrong(document);
 
+// A form in a menu that was refused: the words stand beside the field they are about (else the first one), which gets the focus.
+function clear(form) {
+  for (const old of form.querySelectorAll("[data-wrong]")) old.remove();
+  for (const field of form.querySelectorAll("[aria-invalid=true]")) {
+    field.removeAttribute("aria-invalid");
+    if (field.dataset.described != null) field.setAttribute("aria-describedby", field.dataset.described);
+  }
+}
+
+function beside(form, field, text) {
+  const words = document.getElementById("wrong").content.firstElementChild.cloneNode(true);
+  words.querySelector("span").textContent = text;
+  words.id = `${field.id || field.name}-wrong`;
+  words.dataset.wrong = "";
+  field.insertAdjacentElement("afterend", words);
+  field.dataset.described ??= field.getAttribute("aria-describedby") ?? "";
+  field.setAttribute("aria-describedby", `${words.id} ${field.dataset.described}`.trim());
+  field.setAttribute("aria-invalid", "true");
+}
+
+document.addEventListener("cxm:wrong", (event) => {
+  const { text, fields = {} } = event.detail ?? {};
+  const form = event.target.closest?.("form");
+  const known = form ? [...form.querySelectorAll("input:not([type=hidden],[type=checkbox]),select,textarea")].filter(visible) : [];
+  if (!known.length) { document.dispatchEvent(new CustomEvent("cxm:toast", { detail: { text, kind: "bad" } })); return; }
+  clear(form);
+  const found = known.filter((field) => fields[field.name]);
+  for (const field of found.length ? found : [known[0]]) beside(form, field, found.length > 1 ? fields[field.name] : text);
+  (found[0] ?? known[0]).focus();
+});
+document.addEventListener("htmx:before:request", (event) => {
+  const form = event.target.matches?.("form") ? event.target : null;
+  if (form && !form.matches("[data-composer]")) clear(form);
+});
+
 const opened = () => first("[data-open-conversation]")?.dataset.openConversation ?? "";
-const lost = () => !document.activeElement || document.activeElement === document.body || !visible(document.activeElement);
+const lost = () => !document.activeElement || document.activeElement === document.body || document.activeElement.disabled || !visible(document.activeElement);
 
 let had = false;
 let conversation = opened();
@@ -47,4 +82,22 @@ function settle() {
 }
 
 // After every part of an answer is in its place, and after the scripts that bring the focus back by name.
-document.addEventListener("htmx:after:swap", () => queueMicrotask(settle));
+document.addEventListener("htmx:after:swap", (event) => queueMicrotask(() => {
+  if (event.detail?.ctx?.response?.status === 422 && wrong(document)) return;
+  settle();
+}));
+
+// A button that is off while it works loses the focus by that: it has it again afterwards.
+let pressed = null;
+document.addEventListener("htmx:before:request", ({ detail }) => {
+  if (detail?.ctx?.sourceElement === document.activeElement) pressed = document.activeElement;
+});
+document.addEventListener("htmx:finally:request", ({ detail }) => {
+  if (!pressed || (detail?.ctx?.sourceElement !== pressed && pressed.isConnected)) return;
+  const button = pressed;
+  pressed = null;
+  setTimeout(() => {
+    const again = button.isConnected ? button : button.id && document.getElementById(button.id);
+    if (lost() && again && visible(again)) again.focus({ preventScroll: true });
+  });
+});

@@ -57,6 +57,8 @@ function connect() {
 
 if (address) {
   connect();
+  // The browser says at once that it has no network: then nobody waits to be told.
+  window.addEventListener("offline", () => { failed(); clearTimeout(barTimer); showBar(true); });
   window.addEventListener("online", () => { if (!source) { wait = FIRST_WAIT; clearTimeout(retryTimer); connect(); } });
   window.addEventListener("pagehide", () => { source?.close(); source = null; clearTimeout(retryTimer); });
   window.addEventListener("pageshow", (event) => { if (event.persisted) { lost = true; connect(); } });

@@ -2,7 +2,7 @@
 
 from cxm.listen.changes import patch, set_state
 from cxm.listen.enrich import judged
-from cxm.listen.erasure import PersonEraser, accept, delete_again, erase_replies, graves_of_all
+from cxm.listen.erasure import PersonEraser, accept, delete_again, erase_replies, graves_of_all, redact
 from cxm.listen.exports import export
 from cxm.listen.glances import topic_glances
 from cxm.listen.media import shown
@@ -26,6 +26,7 @@ __all__ = [
     "judged",
     "mention",
     "patch",
+    "redact",
     "save_topic",
     "scan",
     "search",

@@ -268,7 +268,7 @@ def purge_later() -> None:
 
 
 def delete_again(organization: UUID, mentions: Collection[UUID], at: datetime) -> int:
-    """Deletions of a ledger, after an older state was restored: how many mentions were there again. Everything of them goes now."""
+    """Deletions of a ledger, after an older state was restored: how many mentions were there again. :func:`redact` does the rest."""
     with transaction.atomic():
         gone = set(Record.objects.filter(pk__in=list(mentions), deleted_at__isnull=False).values_list("pk", flat=True))
         wanted = [key for key in mentions if key not in gone]
@@ -276,7 +276,6 @@ def delete_again(organization: UUID, mentions: Collection[UUID], at: datetime) -
             return 0
         count = entomb(organization, wanted, at, erasure=None, erased=False)
         media.forget(organization, wanted)
-    redact(organization)
     return count
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 from cxm.kernel.errors import CxmError
 
@@ -28,11 +29,20 @@ def told(view: View) -> View:
             beside = request.headers.get("HX-Target", "").endswith("#composer-says")
             response = render(request, "love/refused.html", {"error": error}, status=error.status)
             if not beside:
+                text = " ".join(part for part in (translated(error.text), translated(error.hint)) if part)
+                fields = {one.path: translated(one.text) for one in getattr(error, "errors", ())}
                 response["HX-Reswap"] = "none"
-                response["HX-Trigger"] = toast(f"{error.text} {error.hint}".strip(), kind="bad")
+                # Of a form it is told beside its field; what has none becomes a toast.
+                form = request.headers.get("HX-Source", "").startswith("form")
+                response["HX-Trigger"] = json.dumps({"cxm:wrong": {"text": text, "fields": fields}}) if form else toast(text, kind="bad")
             return response
 
     return guarded
+
+
+def translated(text: str) -> str:
+    """In the member's language, where the words are in the catalogues."""
+    return _(text) if text else ""
 
 
 def toast(text: str, *, kind: str = "info", undo: str = "", seconds: int = 0, **events: Any) -> str:

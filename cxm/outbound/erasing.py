@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from cxm.connect.events import ReceiptsHeard
+from cxm.kernel.clock import now
 from cxm.outbound import uploads
 from cxm.outbound.events import Said
+from cxm.outbound.gateway import CALL_SECONDS
 from cxm.outbound.models import Attempt, Intent, Upload
 from cxm.outbound.services import changed
 from cxm.platform import redaction
@@ -17,8 +20,12 @@ _UNBEGUN = ("waiting", "queued", "held")
 
 
 def under_way(organization: UUID, conversations: Collection[UUID]) -> set[UUID]:
-    """Those of these conversations of which a reply is with its platform at this moment: seconds, then it is known what came of it."""
+    """Those of these conversations of which a reply is with its platform at this moment: seconds, then it is known what came of it.
+
+    A claim that is older than any call may last was left behind by a process that ended.
+    """
     rows = Intent.objects.for_organization(organization).filter(conversation_id__in=list(conversations), state="claimed")
+    rows = rows.filter(attempts__at__gt=now() - timedelta(seconds=2 * CALL_SECONDS), attempts__outcome="")
     return {key for key in rows.values_list("conversation_id", flat=True) if key is not None}
 
 
@@ -73,7 +80,7 @@ def _empty(row: Intent) -> None:
     before = row.state
     if row.state in _UNBEGUN:
         row.state = "cancelled"
-    elif row.state == "unknown":
+    elif row.state in ("claimed", "unknown"):
         row.state = "failed"
     carried = [UUID(entry["upload"]) for entry in row.media if entry.get("upload")]
     row.text, row.title, row.to, row.thread, row.in_reply_to, row.detail, row.native_url = "", None, None, None, None, "", None

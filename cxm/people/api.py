@@ -15,6 +15,7 @@ from cxm.people.erasing import ask as erase
 from cxm.people.erasing import carry_out as carry_out_erasure
 from cxm.people.erasing import erasure_of, erasures, identity_key, register_holder, under_way
 from cxm.people.erasing import lines as erasure_lines
+from cxm.people.erasing import unfinished as unfinished_erasures
 from cxm.platform.paging import Page
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "resolve",
     "timeline",
     "under_way",
+    "unfinished_erasures",
     "unlink",
 ]
 

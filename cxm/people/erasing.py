@@ -148,16 +148,16 @@ def again_later(row: Erasure) -> None:
 # --- carrying it out -----------------------------------------------------------------------------------------------------
 
 
-def carry_out(organization: UUID, erasure: UUID) -> None:
-    """The job: step by step to the end, or until something has to be waited for; then it comes again."""
+def carry_out(organization: UUID, erasure: UUID) -> bool:
+    """The job: step by step to the end (True), or until something has to be waited for; then it comes again."""
     while True:
         with transaction.atomic():
             row = Erasure.objects.for_organization(organization).select_for_update().filter(id=erasure).first()
             if row is None or row.state == "done":
-                return
+                return True
             if not step(row):
                 _defer(row, AGAIN)
-                return
+                return False
 
 
 def step(row: Erasure) -> bool:
@@ -337,6 +337,12 @@ def lines() -> Iterable[dict[str, Any]]:
         Erasure.everywhere.exclude(erased_at=None).order_by("erased_at", "id").iterator()
     ):  # everywhere: the whole installation's ledger
         yield line(row)
+
+
+def unfinished() -> list[tuple[UUID, UUID]]:
+    """Erasures of every organization that are not done: organization and id, oldest first."""
+    rows = Erasure.everywhere.exclude(state="done").order_by("asked_at", "id")  # everywhere: the whole installation is restored
+    return list(rows.values_list("organization_id", "id"))
 
 
 def identity_key(organization: UUID, channel: str, account: UUID | None, native_id: str) -> UUID:

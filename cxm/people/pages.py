@@ -33,6 +33,7 @@ def people_page(request: HttpRequest) -> HttpResponse:
     query = request.GET.get("q", "").replace("\x00", "")
     found = people.profiles(actor.organization, query, request.GET.get("cursor") or None, _PAGE)
     context = {"q": query, "rows": [_row(one) for one in found.items], "next": found.next, "later": bool(request.GET.get("cursor"))}
+    context["may_erase"] = actor.may("profiles:erase") and actor.units("profiles:erase") is None
     return render(request, "people/people.html", context)
 
 
@@ -109,6 +110,7 @@ def _context(request: HttpRequest, actor: Actor, one: ProfileView) -> dict[str, 
         "next": timeline.next,
         "later": bool(request.GET.get("cursor")),
         "may_write": actor.may("profiles:write"),
+        "may_erase": actor.may("profiles:erase") and actor.units("profiles:erase") is None,
         "join": asked,
         "candidates": [_row(other) for other in candidates if other.id != one.id][:_CANDIDATES],
         "name": _text(request, "name") or one.name,

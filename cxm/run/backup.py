@@ -1,7 +1,8 @@
 """``cxm backup`` and ``cxm restore``: everything that cannot be made anew, and never the secret key.
 
 A backup is a folder: ``database.dump.gz``, ``blobs/<organization>/<ab>/<sha256>`` with their list in ``blobs.txt``, and
-``manifest.json``, which is written last: a folder without it is no backup. The mention store is not in it, since it is made anew
+``erasures.jsonl`` (what must stay gone, also when an
+older backup is restored), and ``manifest.json``, which is written last: a folder without it is no backup. The mention store is not in it, since it is made anew
 from the events.
 """
 
@@ -12,20 +13,21 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from cxm import __version__
 from cxm.kernel.clock import format_instant, now
 from cxm.kernel.errors import Conflict, CxmError
-from cxm.platform import dumps
+from cxm.platform import dumps, graves
 from cxm.platform.config import NotConfigured, master_keys, settings
 from cxm.platform.postgres import EmbeddedPostgres
 from cxm.platform.secrets import fingerprint
+from cxm.run import erasures
 
 FORMAT = 1
-MANIFEST, DATABASE, BLOBS, LIST = "manifest.json", "database.dump.gz", "blobs", "blobs.txt"
+MANIFEST, DATABASE, BLOBS, LIST, ERASURES = "manifest.json", "database.dump.gz", "blobs", "blobs.txt", graves.NAME
 _CHUNK = 1 << 20
 #: What people count in, and the table that has one row for each.
 _COUNTS = {
@@ -66,6 +68,7 @@ def write(folder: Path, progress: Progress = lambda text: None) -> dict[str, Any
             progress("database")
             with _private(folder / DATABASE) as file:
                 dumps.write(snapshot, file)
+        erasures.write(folder / ERASURES, snapshot.migrations)
         progress("files")
         # After the snapshot: what it names was kept before its row was, so it is here unless it was deleted meanwhile.
         files, size = _copy_blobs(folder)
@@ -129,7 +132,7 @@ def _manifest(folder: Path, snapshot: dumps.Snapshot, files: int, size: int) -> 
         "counts": {name: snapshot.rows.get(table, 0) for name, table in _COUNTS.items()},
         "rows": snapshot.rows,
         "blobs": {"files": files, "bytes": size},
-        "sha256": {name: _digest(folder / name) for name in (DATABASE, LIST)},
+        "sha256": {name: _digest(folder / name) for name in (DATABASE, LIST, ERASURES)},
     }
 
 
@@ -167,7 +170,7 @@ def read(folder: Path) -> dict[str, Any]:
             f"The backup is of format {known[0]}, this program reads {FORMAT}.",
             "Install the version that made it.",
         )
-    for name in (DATABASE, LIST):
+    for name in (DATABASE, LIST, *([ERASURES] if ERASURES in manifest["sha256"] else [])):
         if not (folder / name).is_file():
             raise Damaged(f"{folder / name} is missing.")
         if _digest(folder / name) != manifest["sha256"].get(name):
@@ -250,6 +253,13 @@ def load(folder: Path, manifest: dict[str, Any], server: EmbeddedPostgres | None
             f"After restoring, {', '.join(wrong[:5])} hold other numbers of rows than the backup says.",
             "Empty the data directory and restore again.",
         )
+
+
+def erase_again(folder: Path, more: Sequence[Path], progress: Progress = lambda text: None) -> erasures.Applied:
+    """Take out of what was restored whoever was erased, and whatever was deleted, after the backup was made: by the ledger found in the
+    data directory, the backup's own, and ``more``. Before anything serves."""
+    known = [path for path in (graves.path(), folder / ERASURES) if path.exists()]
+    return erasures.apply([*known, *more], progress)
 
 
 def hold_replies(made_at: str) -> tuple[str, ...]:
@@ -335,7 +345,7 @@ def _sync(folder: Path) -> None:
 
 def _clear(folder: Path, *, whole: bool) -> None:
     shutil.rmtree(folder / BLOBS, ignore_errors=True)
-    for name in (DATABASE, LIST, MANIFEST, f".{MANIFEST}"):
+    for name in (DATABASE, LIST, ERASURES, MANIFEST, f".{MANIFEST}"):
         (folder / name).unlink(missing_ok=True)
     if whole:
         with contextlib.suppress(OSError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,7 @@ import pytest
 
 from cxm.channels.kit import webhooks
 from cxm.kernel.clock import format_instant, now
+from tests.lab.fake_post import FakePost
 
 EMAIL, PASSWORD = "ines@marlow.example", "a long password 17"
 CXM = [sys.executable, "-c", "from cxm.run.cli import main; main()"]
@@ -113,9 +115,14 @@ class Site:
         return native
 
 
-def _environment(data: Path, provider: Provider) -> dict[str, str]:
+def _environment(data: Path, provider: Provider, post: FakePost) -> dict[str, str]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("CXM_", "DATABASE_URL", "DJANGO_"))}
-    return {**clean, "CXM_DATA": str(data), "CXM_EGRESS_ALLOW": f"127.0.0.1:{provider.port}", "CXM_LOG_LEVEL": "WARNING"}
+    return {
+        **clean,
+        "CXM_DATA": str(data),
+        "CXM_EGRESS_ALLOW": ",".join(f"127.0.0.1:{port}" for port in (provider.port, post.imap, post.smtp)),
+        "CXM_LOG_LEVEL": "WARNING",
+    }
 
 
 def _run(environment: dict[str, str], *arguments: str, given: str = "") -> str:
@@ -125,9 +132,17 @@ def _run(environment: dict[str, str], *arguments: str, given: str = "") -> str:
 
 
 @pytest.fixture(scope="package")
-def site(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[Site]:
+def post() -> Iterator[FakePost]:
+    """A mail server the installation may reach."""
+    server = FakePost()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="package")
+def site(tmp_path_factory: pytest.TempPathFactory, provider: Provider, post: FakePost) -> Iterator[Site]:
     data = tmp_path_factory.mktemp("browser")
-    environment = _environment(data, provider)
+    environment = _environment(data, provider, post)
     _run(environment, "setup", "--organization", "Marlow Coffee", "--email", EMAIL, "--password-stdin", given=PASSWORD)
     made = json.loads(
         _run(environment, "account", "add", "webhook", "--name", "@marlow", "--set", f"reply_url={provider.address}", "--json")
@@ -185,7 +200,7 @@ def signed_in(chromium: Any, site: Site) -> list[Any]:
 
 def _is_fault(message: Any) -> bool:
     """An error of a page's own. A refusal is an answer; what the network dropped shows by what is missing."""
-    return message.type == "error" and "status of 4" not in message.text and "net::ERR" not in message.text
+    return message.type == "error" and "status of 4" not in message.text and not re.search("net::ERR|Failed to fetch", message.text)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import EMAIL, PASSWORD, PATIENCE, Provider, Site
+from tests.kit.waiting import until
 
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
@@ -243,6 +244,44 @@ def test_three_conversations_by_keyboard_alone(open_page: Any, site: Site, provi
     keys.press("u")
     expect(heading).to_have_text("Ana")
     expect(page.locator(".thread")).to_contain_text("woke it from its snooze")
+
+
+def test_an_answer_is_not_passed_over_when_news_replace_the_pressed_button(open_page: Any, site: Site) -> None:
+    """A live update draws the head anew while “Close” travels; htmx would drop the answer of a button that is gone."""
+    page = open_page()
+    site.deliver("I wait below", name="Below")
+    expect(row(page, "I wait below")).to_be_visible()
+    opened(page, site, "Close me while something happens", name="Replaced")
+    held: list[Any] = []
+    page.route("**/close*", lambda route: held.append(route))
+    page.locator(".pane-main").get_by_role("button", name="Close", exact=True).click()
+    until(lambda: page.evaluate("1") and held, "the press is on its way")
+    page.evaluate("""() => { const old = document.querySelector('.pane-main [data-key="e"]'); old.replaceWith(old.cloneNode(true)); }""")
+    held[0].continue_()
+    expect(page.locator(".pane-main h1")).not_to_have_text("Replaced")
+    expect(row(page, "Close me while something happens")).to_have_count(0)
+
+
+def test_a_cut_connection_is_told_nothing_leaves_by_itself_and_the_page_catches_up(open_page: Any, site: Site, provider: Provider) -> None:
+    page = open_page()
+    area = opened(page, site, "Do you hear me?", author="cut", name="Cut")
+    page.context.set_offline(True)
+    expect(page.locator("#connection")).to_be_visible()
+    area.fill("Loud and clear")
+    area.press("Control+Enter")
+    expect(page.locator(".toast-bad").first).to_contain_text("did not answer")
+    expect(area).to_have_value("Loud and clear")
+    site.deliver("I said something while you were away", author="cut", name="Cut")
+    site.deliver("So did I", name="Other")
+    page.context.set_offline(False)
+    expect(page.locator("#connection")).to_be_hidden()
+    expect(page.locator(".thread")).to_contain_text("while you were away")
+    expect(row(page, "So did I").or_(page.locator("[data-inbox-fresh]")).first).to_be_visible()
+    expect(page.locator(".message-ours")).to_have_count(0)
+    assert provider.came.empty()
+    area.press("Control+Enter")
+    expect(area).to_have_value("")
+    assert provider.next()["text"] == "Loud and clear"
 
 
 def test_a_phone_goes_from_list_to_conversation_to_person_and_back(open_page: Any, site: Site) -> None:

@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 
 from tests.kit.serving import Rest, Serve, WebhookAccount
+from tests.kit.waiting import until
 
 #: What a restored installation says of one conversation, through the doors of the slices.
 LOOK = """
@@ -62,6 +63,31 @@ def empty(tmp_path: Path) -> Iterator[Serve]:
         shutil.rmtree(place.data)
 
 
+#: Where a word stands: in which column of the database, as text, or in which file beside it.
+HUNT = """
+import json, sys
+from cxm.run.cli import kit
+with kit.engines(None):
+    from django.db import connection
+    from cxm.platform.config import settings
+    word, found = sys.argv[1], []
+    with connection.cursor() as cursor:
+        cursor.execute("select table_name, column_name, data_type from information_schema.columns where table_schema = 'public'")
+        for table, column, kind in cursor.fetchall():
+            text = f"encode(\\"{column}\\", 'escape')" if kind == "bytea" else f'"{column}"::text'
+            cursor.execute(f'select exists(select 1 from "{table}" where {text} ilike %s)', [f"%{word}%"])
+            found += [f"{table}.{column}"] if cursor.fetchone()[0] else []
+    for path in settings().data.rglob("*"):
+        if path.is_file() and "postgres" not in path.relative_to(settings().data).parts and word.encode() in path.read_bytes():
+            found.append(str(path))
+    print(json.dumps(found))
+"""
+
+
+def hunted(place: Serve, word: str) -> list[str]:
+    return json.loads(script(place, HUNT, word))
+
+
 def script(place: Serve, text: str, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", text, *arguments], env=place.environment, capture_output=True, text=True, timeout=120, check=False
@@ -78,6 +104,11 @@ def test_a_backup_beside_serve_comes_back_whole(serve: Serve, rest: Rest, accoun
     word = f"zaffre{uuid4().hex[:8]}"
     talk = account.talk(f"Where is my {word}?")
     reply = account.reply(talk, "On its way.", undo_seconds=60)
+    gone = f"cerise{uuid4().hex[:8]}"
+    said = account.say(f"I am {gone}.", gone, title=gone)
+    taken_back = account.say(f"I never said {gone}.")
+    theirs = account.conversation_of(gone)
+    account.reply(theirs["id"], f"Dear {gone}, we are sorry.", undo_seconds=60)
     content = uuid4().bytes
     digest = hashlib.sha256(content).hexdigest()
     kept = serve.data / "blobs" / str(uuid4()) / digest[:2] / digest
@@ -93,6 +124,16 @@ def test_a_backup_beside_serve_comes_back_whole(serve: Serve, rest: Rest, accoun
     before = script(serve, LOOK, rest.name, talk, account.id)
     rest.call("DELETE", f"/replies/{reply}")
 
+    # After the backup somebody takes back what they said, and somebody else is erased.
+    account.deliver({"native_id": taken_back["native_id"], "deleted": True})
+    until(lambda: rest.post("/mentions/search", {"query": gone}, 200)["count"] == 1, "what was taken back is gone")
+    profile = theirs["author"]["profile"]
+    assert rest.post(f"/profiles/{profile}/erase", {"reason": "Letter 4711."}, 202)["state"] == "waiting"
+    until(lambda: rest.get(f"/profiles/{profile}/erase")["state"] == "done", "the erasure is done", 60)
+    until(lambda: not hunted(serve, gone), "every job of the erasure is over", 60, every=1)
+    ledger = serve.data / "erasures.jsonl"
+    assert gone not in ledger.read_text() and said["native_id"] not in ledger.read_text()
+
     again = serve.cxm("backup", str(folder), check=False)
     assert again.returncode == 1 and "is not empty" in again.stderr, again.stderr
 
@@ -102,13 +143,16 @@ def test_a_backup_beside_serve_comes_back_whole(serve: Serve, rest: Rest, accoun
     assert refused.returncode == 1 and "Nothing was written" in refused.stderr and not empty.data.exists(), refused.stderr
     (folder / "database.dump.gz").write_bytes(dump)
 
-    said = empty.cxm("restore", str(folder), "--json")
-    done = json.loads(said.stdout)
-    assert done["key"] == "missing" and f"fingerprint {manifest['key_fingerprints'][0]}" in said.stderr
+    answered = empty.cxm("restore", str(folder), "--json", "--erasures", str(ledger))
+    done = json.loads(answered.stdout)
+    assert done["key"] == "missing" and f"fingerprint {manifest['key_fingerprints'][0]}" in answered.stderr
+    assert done["erased_again"] == {"people": 1, "mentions": 1}, answered.stderr
     assert not (empty.data / "secret.key").exists()
     shutil.copy(serve.data / "secret.key", empty.data / "secret.key")
+    assert hunted(empty, gone) == []
+    assert json.loads(empty.cxm("query", gone, "--organization", rest.name, "--json").stdout)["count"] == 0
     assert done["counts"] == manifest["counts"] and done["reindexed"] > 0
-    assert rest.name in done["stopped"] and "may have been sent after the backup" in said.stderr
+    assert rest.name in done["stopped"] and "may have been sent after the backup" in answered.stderr
     after = json.loads(script(empty, LOOK, rest.name, talk, account.id))
     assert after == json.loads(before)
     assert after["audit"] and after["secret"] == account.secret and after["replies"] == [[reply, "waiting", "On its way."]]

@@ -28,6 +28,8 @@ _CODE = re.compile(r"[A-Za-z0-9_.-]+")
 _PLACE = re.compile(r"\{([a-z0-9_]+)\}")
 #: Asked for, but not named again in what was granted.
 _UNNAMED = {"offline_access", "openid", "email", "profile"}
+#: Members of a request that a server must not make us repeat.
+_SECRET = ("code", "code_verifier", "refresh_token")
 _TIMEOUT = 15.0
 
 
@@ -55,8 +57,8 @@ class OAuth2:
             form["code_verifier"] = kept.get("verifier", "")
         try:
             tokens = await _asked(session, client, way, form)
-        except SignInEnded as error:  # a code that is too old or was used before
-            raise Rejected(error.text, "Begin the sign-in again.") from error
+        except SignInEnded as error:
+            raise Rejected(f"{way.title} does not take its own answer back: it is too old, or was used before.", "Begin the sign-in again.") from error  # fmt: skip
         if missing := refused_scopes(way.scopes, tokens.scope):
             raise Rejected(f"Not everything was allowed there: {', '.join(missing)} is missing.", "Sign in again and leave every tick set.")
         return tokens
@@ -98,7 +100,7 @@ async def _asked(session: Session, client: Client, way: Way, form: dict[str, str
     response = await session.http.request(
         "POST", address_of(way.token_url, session.account.settings), headers=headers, content=urlencode(form).encode(), timeout=_TIMEOUT
     )
-    return tokens_of(response, way.title, session.now, former, hidden=(*form.values(), client.secret))
+    return tokens_of(response, way.title, session.now, former, hidden=[form.get(name, "") for name in _SECRET] + [client.secret])
 
 
 def tokens_of(

@@ -36,6 +36,9 @@ def backup(
     observability.configure("ERROR", "auto")
     backups.refuse_nothing()
     with engine():
+        import django
+
+        django.setup()
         manifest = backups.write(folder, _progress)
     counts, files = manifest["counts"], manifest["blobs"]
     kit.show(
@@ -51,14 +54,24 @@ def backup(
 
 def restore(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that “cxm backup” wrote.")],
+    erasures: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--erasures",
+            metavar="FILE",
+            help="A newer erasures.jsonl: of a later backup, or of the lost data directory. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     data: kit.Data = None,
     as_json: kit.AsJson = False,
 ) -> None:
     """Bring a backup into an empty installation: checked first, all of it or nothing, then the mention store is made anew.
 
-    Replies that waited when the backup was made are held by a stop, since they may have been sent after it.
+    Replies that waited when the backup was made are held by a stop, since they may have been sent after it. People who were erased
+    after it are erased again, by the erasures.jsonl in the data directory and those named.
 
-    Example: cxm restore /mnt/backups/2026-11-22 --data /var/lib/opencxm
+    Example: cxm restore /mnt/backups/2026-11-22 --data /var/lib/opencxm --erasures /mnt/backups/2026-11-29/erasures.jsonl
     """
     if kit.serving(data):
         print("cxm: a cxm serve is running on this data directory.\n     Stop it, and restore into an empty one.", file=sys.stderr)
@@ -71,8 +84,12 @@ def restore(
     key = backups.key_state(manifest)
     if key == "missing":  # restoring needs none: one for the length of this command, written nowhere
         _for_now()
-    stopped, count = _restored(folder, manifest)
-    _say(manifest, key, stopped, count, as_json)
+    missing = [file for file in erasures or [] if not file.is_file()]
+    if missing:
+        print(f"cxm: {missing[0]} is not there.\n     Nothing was changed.", file=sys.stderr)
+        raise typer.Exit(1)
+    stopped, count, again = _restored(folder, manifest, erasures or [])
+    _say(manifest, key, stopped, count, as_json, again)
 
 
 def _for_now() -> None:
@@ -83,8 +100,8 @@ def _for_now() -> None:
     settings.cache_clear()
 
 
-def _restored(folder: Path, manifest: dict[str, Any]) -> tuple[tuple[str, ...], int]:
-    """Load the backup; the names of organizations whose waiting replies are held now, and how many mentions the store has."""
+def _restored(folder: Path, manifest: dict[str, Any], ledgers: list[Path]) -> tuple[tuple[str, ...], int, Any]:
+    """Load the backup; the names of organizations whose waiting replies are held now, how many mentions the store has, what was erased again."""
     import django
 
     from cxm.platform import observability
@@ -103,9 +120,10 @@ def _restored(folder: Path, manifest: dict[str, Any]) -> tuple[tuple[str, ...], 
         try:
             backups.load(folder, manifest, server, _progress)
             kit.migrate()
+            again = backups.erase_again(folder, ledgers, _progress)
             stopped = backups.hold_replies(manifest["made_at"])
             _progress("mention store")
-            return stopped, rebuild()
+            return stopped, rebuild(), again
         except BaseException:
             print("cxm: the restore did not come to its end; empty the data directory before you try again.", file=sys.stderr)
             raise
@@ -113,7 +131,7 @@ def _restored(folder: Path, manifest: dict[str, Any]) -> tuple[tuple[str, ...], 
             kit.close_connections()
 
 
-def _say(manifest: dict[str, Any], key: str, stopped: tuple[str, ...], count: int, as_json: bool) -> None:
+def _say(manifest: dict[str, Any], key: str, stopped: tuple[str, ...], count: int, as_json: bool, again: Any) -> None:
     from cxm.platform.config import settings
 
     counts = manifest["counts"]
@@ -125,6 +143,7 @@ def _say(manifest: dict[str, Any], key: str, stopped: tuple[str, ...], count: in
             "reindexed": count,
             "key": key,
             "stopped": list(stopped),
+            "erased_again": {"people": again.people, "mentions": again.mentions},
         },
         as_json,
         [
@@ -132,6 +151,7 @@ def _say(manifest: dict[str, Any], key: str, stopped: tuple[str, ...], count: in
             *(f"{name}: {number}" for name, number in counts.items()),
             f"files: {manifest['blobs']['files']}",
             f"reindexed: {count}",
+            f"erased again: {again.people} people, {again.mentions} deleted mentions",
         ],
     )
     for name in stopped:
