@@ -113,6 +113,8 @@ class Heard:
     #: For imports: the names the line itself gave.
     channel: str
     account_name: str | None = None
+    #: What a :class:`Preparer` found ahead of its turn; for the acceptor alone.
+    prepared: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,13 @@ class Taken:
     outcome: str
     code: str = ""
     reason: str = ""
+
+
+class Preparer(Protocol):
+    """What ``listen`` can work out about mentions before their turn, one result for each: nothing is read from a database, so that a thread may
+    do it while the batch before is being written."""
+
+    def __call__(self, items: Sequence[Mention]) -> Sequence[Any]: ...
 
 
 class Acceptor(Protocol):

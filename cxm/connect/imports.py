@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -17,7 +21,7 @@ from cxm.channels.contracts import Mention, Unmappable
 from cxm.channels.kit.mentions import mention_from_json
 from cxm.connect import accounts
 from cxm.connect.contracts import Heard, ImportReport, LineFault, Taken
-from cxm.connect.mailbox import accept_apart, fingerprint, quarantined_row
+from cxm.connect.mailbox import accept_apart, fingerprint, prepared, quarantined_row
 from cxm.connect.models import Account, Delivery, Quarantined
 from cxm.kernel.clock import now
 from cxm.kernel.errors import Invalid
@@ -37,12 +41,35 @@ def import_lines(
     report = ImportReport()
     numbered = ((number, line.strip()) for number, line in enumerate(lines, 1))
     filled = ((number, line) for number, line in numbered if line)
-    while chunk := list(itertools.islice(filled, CHUNK)):
-        with transaction.atomic():
-            _import_chunk(organization, chunk, channel, report)
-        if progress:
-            progress(report)
+    with contextlib.closing(_ahead(filled, channel)) as chunks:
+        for chunk, read in chunks:
+            with transaction.atomic():
+                _import_chunk(organization, chunk, read, report)
+            if progress:
+                progress(report)
     return report
+
+
+def _ahead(lines: Iterator[Numbered], channel: str | None) -> Generator[tuple[list[Numbered], list[Heard | Taken]]]:
+    """Chunks with what stands in them, each read in a thread while the one before it is being written."""
+    with ThreadPoolExecutor(1, thread_name_prefix="import-ahead") as pool:
+        coming: tuple[list[Numbered], Future[list[Heard | Taken]]] | None = None
+        while chunk := list(itertools.islice(lines, CHUNK)):
+            following = chunk, pool.submit(copy_context().run, _read_chunk, chunk, channel, now())
+            if coming is not None:
+                yield coming[0], coming[1].result()
+            coming = following
+        if coming is not None:
+            yield coming[0], coming[1].result()
+
+
+def _read_chunk(chunk: list[Numbered], channel: str | None, at: datetime) -> list[Heard | Taken]:
+    read = [read_line(line, channel, at) for _, line in chunk]
+    good = [(place, found) for place, found in enumerate(read) if isinstance(found, Heard)]
+    known = prepared([cast(Mention, found.item) for _, found in good])
+    for (place, found), ahead in zip(good, known, strict=True):
+        read[place] = replace(found, prepared=ahead)
+    return read
 
 
 def json_lines_of_csv(file: io.TextIOBase) -> Iterator[bytes]:
@@ -89,7 +116,7 @@ def _cell(name: str, value: str) -> Any:
     return value[1:] if value[:1] == "'" and value[1:2] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def _import_chunk(organization: UUID, chunk: list[Numbered], channel: str | None, report: ImportReport) -> None:
+def _import_chunk(organization: UUID, chunk: list[Numbered], read: list[Heard | Taken], report: ImportReport) -> None:
     body = b"\n".join(line for _, line in chunk)
     row = Delivery.objects.add(
         organization,
@@ -100,11 +127,9 @@ def _import_chunk(organization: UUID, chunk: list[Numbered], channel: str | None
         body=body,
         done_at=now(),
     )
-    at = now()
-    read = [(number, line, read_line(line, channel, at)) for number, line in chunk]
     results: list[tuple[int, bytes, Taken, str | None]] = []
     good: list[tuple[int, bytes, Heard]] = []
-    for number, line, found in read:
+    for (number, line), found in zip(chunk, read, strict=True):
         if isinstance(found, Taken):
             results.append((number, line, found, None))
         else:

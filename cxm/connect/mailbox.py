@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -17,7 +18,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from cxm.channels import registry
 from cxm.channels.contracts import Deletion, Mention, RawDelivery, Receipt, Unmappable
 from cxm.connect import accounts
-from cxm.connect.contracts import Acceptor, Heard, Taken
+from cxm.connect.contracts import Acceptor, Heard, Preparer, Taken
 from cxm.connect.events import ItemsQuarantined, ReceiptsHeard
 from cxm.connect.models import Account, Delivery, Quarantined
 from cxm.kernel.clock import format_instant, now
@@ -27,14 +28,15 @@ from cxm.platform import bulk, events, observability, realtime
 BATCH = 200
 _log = structlog.get_logger(__name__)
 _acceptor: Acceptor | None = None
+_preparer: Preparer | None = None
 #: Faults of our engines, not of what was heard: the job is tried again, nothing is quarantined for them.
 ENGINE_FAULTS = (OperationalError, InterfaceError, NotNow)
 
 
-def register_acceptor(acceptor: Acceptor) -> None:
-    """Wire ``listen.accept`` (done by run)."""
-    global _acceptor
-    _acceptor = acceptor
+def register_acceptor(acceptor: Acceptor, preparer: Preparer) -> None:
+    """Wire ``listen.accept`` and what may be worked out ahead of it (done by run)."""
+    global _acceptor, _preparer
+    _acceptor, _preparer = acceptor, preparer
 
 
 def acceptor() -> Acceptor:
@@ -42,6 +44,15 @@ def acceptor() -> Acceptor:
     if _acceptor is None:
         raise NotNow("not_wired", "Nothing takes mentions yet.", "Start through cxm.")
     return _acceptor
+
+
+def prepared(items: Sequence[Mention]) -> Sequence[Any]:
+    """What can be known about ``items`` ahead of their turn; None for each where that breaks: the acceptor will find out which one it is."""
+    try:
+        return _preparer(items) if _preparer is not None else [None] * len(items)
+    except Exception as error:
+        _log.warning("prepare.failed", error=type(error).__name__)
+        return [None] * len(items)
 
 
 def fingerprint(body: bytes) -> bytes:

@@ -206,7 +206,7 @@ def _describe(batch: _Batch) -> None:
     items = [heard.item for _, heard in entries if isinstance(heard.item, Mention)]
     if not items:
         return
-    verdicts = judged(items)
+    verdicts = _verdicts([(heard, item) for (_, heard), item in zip(entries, items, strict=True)])
     profiles = people.resolve(batch.organization, [_claim(batch, record, item) for (record, _), item in zip(entries, items, strict=True)])
     for (record, heard), item, verdict, profile in zip(entries, items, verdicts, profiles, strict=True):
         document = _document(batch, record, heard, item, verdict, profile)
@@ -214,6 +214,12 @@ def _describe(batch: _Batch) -> None:
         if record.version == 1 and record.pk in batch.fresh:
             record.state = document["state"]
         batch.documents[record.pk] = document
+
+
+def _verdicts(heard: Sequence[tuple[Heard, Mention]]) -> list[dict[str, Any]]:
+    """What was found ahead, and the rest judged now."""
+    found = iter(judged([item for entry, item in heard if entry.prepared is None]))
+    return [entry.prepared if entry.prepared is not None else next(found) for entry, _ in heard]
 
 
 def _claim(batch: _Batch, record: Row, item: Mention) -> IdentityClaim:

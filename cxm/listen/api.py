@@ -1,6 +1,7 @@
 """The door of listen."""
 
 from cxm.listen.changes import patch, set_state
+from cxm.listen.enrich import judged
 from cxm.listen.erasure import PersonEraser, accept, delete_again, erase_replies, graves_of_all, redact
 from cxm.listen.exports import export
 from cxm.listen.glances import topic_glances
@@ -22,6 +23,7 @@ __all__ = [
     "erase_replies",
     "export",
     "graves_of_all",
+    "judged",
     "mention",
     "patch",
     "redact",

@@ -25,6 +25,7 @@ PLAIN = ("channel", "kind", "media_type", "sentiment", "state", "unit")
 _SINGLE = ("account", "country", "location")
 _SEVERAL = {"source": "source", "emotion": "emotions", "intent": "intents", "category": "categories", "topic": "topics", "tag": "tags"}
 _NO_AUTHOR: Mapping[str, Any] = {}
+_LINKED: AbstractSet[str] = frozenset(("link",))
 #: Positions between an author's name and handle, so that no phrase reaches across.
 _GAP = limits.NEAR + limits.PHRASE_WORDS
 
@@ -130,8 +131,32 @@ class Subject:
         return published(self.mention)
 
 
+#: The keys of a mention that :func:`shared_marks` reads: one value each, several, and those of which only the presence counts.
+SHARED = (*_SINGLE, "source", "account_id", "language", "offensive", "spam", "rating", "state")
+SHARED_LISTS = ("emotions", "intents", "categories", "topics", "tags")
+SHARED_PRESENCE = ("reply_to", "media")
+
+
 def marks(mention: Mapping[str, Any]) -> dict[str, AbstractSet[str]]:
     """The folded values of the exact fields that are not :data:`PLAIN`; fields without a value are absent."""
+    found, own = shared_marks(mention), own_marks(mention)
+    return {**found, **own, **({"has": found["has"] | own["has"]} if "has" in found and "has" in own else {})}
+
+
+def own_marks(mention: Mapping[str, Any]) -> dict[str, AbstractSet[str]]:
+    """Those that hardly two mentions share: the author's handle, the site, whether its words hold a link."""
+    found: dict[str, AbstractSet[str]] = {}
+    if handle := (mention.get("author") or _NO_AUTHOR).get("handle"):
+        found["handle"] = _some(handle, "@")
+    if (url := mention.get("url")) and (sites := _sites(url)):
+        found["site"] = sites
+    if _has_link(mention.get("text")) or _has_link(mention.get("title")):
+        found["has"] = _LINKED
+    return found
+
+
+def shared_marks(mention: Mapping[str, Any]) -> dict[str, AbstractSet[str]]:
+    """Those that depend on :data:`SHARED`, :data:`SHARED_LISTS` and :data:`SHARED_PRESENCE` alone, which are alike in many mentions."""
     get = mention.get
     found: dict[str, AbstractSet[str]] = {}
     for name in _SINGLE:
@@ -142,10 +167,6 @@ def marks(mention: Mapping[str, Any]) -> dict[str, AbstractSet[str]]:
             found[name] = _many(value, "#" if name == "tag" else "")
     if account := get("account_id"):
         found["account"] = found.get("account", _NOTHING) | _some(account)
-    if handle := (get("author") or _NO_AUTHOR).get("handle"):
-        found["handle"] = _some(handle, "@")
-    if url := get("url"):
-        found["site"] = _sites(url)
     if language := get("language"):
         found["lang"] = _language(language)
     found["is"] = _is(mention)
@@ -171,8 +192,6 @@ def _has(mention: Mapping[str, Any]) -> set[str]:
     found: set[str] = set()
     if get("media"):
         found.add("media")
-    if _has_link(get("text")) or _has_link(get("title")):
-        found.add("link")
     if get("location"):
         found.add("location")
     if get("state") == "answered":

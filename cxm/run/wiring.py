@@ -20,7 +20,7 @@ def wire() -> None:
     global _wired
     if _wired:
         return
-    connect.register_acceptor(listen.accept)
+    connect.register_acceptor(listen.accept, listen.judged)
     govern.register_held_items(outbound.HeldReplies())
     govern.register_accounts(_unit_of_account)
     people.register_timeline(love.PersonTimeline())

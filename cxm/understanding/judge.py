@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,32 @@ def head_scores(model: Model, batch: Batch) -> NDArray[np.float32]:
     return score(batch, model.heads, len(model.columns)) * model.head_scale + model.head_bias
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What is judged in one language: ``places`` are the emotions with their columns."""
+
+    sentiment: bool
+    spam: bool
+    assessed: tuple[str, ...]
+    places: tuple[tuple[str, int], ...]
+
+
+@lru_cache(maxsize=1024)
+def _judged_in(language: str) -> _Judged:
+    model = shipped()
+    assessed = tuple(model.facts["assessed"].get(language, ()))
+    places = tuple((name, model.columns.index(name)) for name in assessed)
+    return _Judged(language in model.facts["sentiment_languages"], language in model.facts["spam_languages"], assessed, places)
+
+
+@cache
+def _least() -> NDArray[np.float64]:
+    """From which logit on each column's verdict is said; sentiments are never said so: the highest of them is."""
+    model = shipped()
+    thresholds = model.facts["thresholds"]
+    return np.array([max(thresholds.get(name, np.inf), EMOTION_FROM.get(name, -np.inf)) for name in model.columns])
+
+
 def judge(texts: Sequence[str], hints: Sequence[str | None]) -> list[Verdict]:
     """One verdict per text of one chunk."""
     if not texts:
@@ -40,30 +68,26 @@ def judge(texts: Sequence[str], hints: Sequence[str | None]) -> list[Verdict]:
     spoken = [without_thanks(text) for text in texts]
     if polite := [index for index, text in enumerate(texts) if spoken[index] is not text]:
         scores[polite] = head_scores(model, featurise([fold(spoken[index]) for index in polite]))
+    moods = scores[:, [model.columns.index(name) for name in SENTIMENTS]].argmax(axis=1).tolist()
+    found = (scores > _least()).tolist()
+    spam = model.columns.index("spam")
     return [
-        _verdict(model, text, language, dict(zip(model.columns, row, strict=True)))
-        for text, language, row in zip(spoken, languages, scores.tolist(), strict=True)
+        _verdict(text[:READ_CHARACTERS], language, SENTIMENTS[mood], row, row[spam])
+        for text, language, mood, row in zip(spoken, languages, moods, found, strict=True)
     ]
 
 
-def sentiment_of(scores: Mapping[str, float]) -> str:
-    return max(SENTIMENTS, key=scores.__getitem__)
-
-
-def _verdict(model: Model, text: str, language: str, scores: Mapping[str, float]) -> Verdict:
-    facts = model.facts
-    asks = bool(question_spans(text[:READ_CHARACTERS], language))
+def _verdict(text: str, language: str, mood: str, found: Sequence[bool], spam: bool) -> Verdict:
+    asks = bool(question_spans(text, language))
     if language == UNKNOWN:
         return Verdict(intents=("question",), verdicts_by="fast") if asks else Verdict()
-    sentiment = sentiment_of(scores) if language in facts["sentiment_languages"] else None
-    assessed = tuple(facts["assessed"].get(language, ()))
-    thresholds = facts["thresholds"]
-    emotions = tuple(name for name in assessed if scores[name] > max(thresholds[name], EMOTION_FROM[name]))
-    if sentiment is not None and furious(text[:READ_CHARACTERS]):
+    judged = _judged_in(language)
+    sentiment = mood if judged.sentiment else None
+    emotions = tuple([name for name, at in judged.places if found[at]])
+    if sentiment is not None and furious(text):
         sentiment = "negative"
-        emotions = tuple(name for name in assessed if name == "anger" or (name in emotions and name != "joy"))
-    intents = cued_intents(text[:READ_CHARACTERS], language, sentiment)
+        emotions = tuple(name for name in judged.assessed if name == "anger" or (name in emotions and name != "joy"))
+    intents = cued_intents(text, language, sentiment)
     if asks:
         intents.append("question")
-    spam = scores["spam"] > thresholds["spam"] if language in facts["spam_languages"] else None
-    return Verdict(language, sentiment, emotions, assessed, tuple(sorted(intents)), spam, None, "fast")
+    return Verdict(language, sentiment, emotions, judged.assessed, tuple(sorted(intents)), spam if judged.spam else None, None, "fast")

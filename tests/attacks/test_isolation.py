@@ -71,7 +71,18 @@ FILTERS = [
     "/conversations?assignee={member}", "/conversations?queue={queue}",
 ]  # fmt: skip
 #: What a stranger may ask without a sign-in.
-OPEN_PAGES = {"healthz", "readyz", "metrics", "", "sign-in", "sign-out", "accept-invitation/<str:secret>", "design", "live", "channels/clients/<slug:channel>.json"}
+OPEN_PAGES = {
+    "healthz",
+    "readyz",
+    "metrics",
+    "",
+    "sign-in",
+    "sign-out",
+    "accept-invitation/<str:secret>",
+    "design",
+    "live",
+    "channels/clients/<slug:channel>.json",
+}
 
 
 def filled(template: Any, ids: dict[str, str], own: dict[str, str]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -15,7 +16,7 @@ from cxm.listen.store import spec
 from cxm.listen.store.port import Change, Mention
 from cxm.query.api import person
 from cxm.query.fields import NUMBERS, TEXTS
-from cxm.query.subject import PLAIN, author_tokens, marks, published, url_parts
+from cxm.query.subject import PLAIN, SHARED, SHARED_LISTS, SHARED_PRESENCE, author_tokens, own_marks, published, shared_marks, url_parts
 
 #: Bumped whenever documents change shape; an older store is then rebuilt.
 FORMAT = 2
@@ -26,6 +27,8 @@ COUNTED = tuple(dict.fromkeys(spec.COUNTABLE.values()))
 #: The version of a tombstone: newer than any.
 TOMBSTONE = 2**62
 _COUNTED_FIELDS = tuple((key, f"c_{key}") for key in COUNTED if key != "author")
+#: What many mentions have in common: they differ in words, time and author, and seldom in these.
+_SHARED = tuple(dict.fromkeys((*(key for key in COUNTED if key not in ("author", *SHARED_LISTS)), *SHARED)))
 _COUNTS = tuple((name, f"n_{name}") for name in NUMBERS if name not in ("rating", "followers"))
 _NESTED = ("author", "engagement")
 #: The engine cuts at these; within one value they stand as control characters, which nobody can type.
@@ -70,21 +73,38 @@ def document(mention: Mention) -> tantivy.Document:
     text("organization", mention["organization"])
     author: Mapping[str, Any] = mention.get("author") or {}
     _add_words(made, mention, author)
-    if conditions := " ".join([condition(name, value) for name, values in marks(mention).items() for value in values]):
-        text("x", conditions)
-    for key, field in _COUNTED_FIELDS:
-        value = mention.get(key)
-        if value.__class__ is str:
-            if value:
-                text(field, value)
-        elif value is not None and value != []:
-            for each in spec.counted_values(mention, key):
-                text(field, each)
+    conditions, counted = _common(mention)
+    if own := own_marks(mention):
+        conditions = [*conditions, *_conditions(own)]
+    if conditions:
+        text("x", " ".join(conditions))
+    for field, value in counted:
+        text(field, value)
     if speaker := author.get("handle") or author.get("native_id"):
         text("c_author", str(speaker))
     _add_numbers(made, mention, author)
     made.add_bytes("json", orjson.dumps(mention))
     return made
+
+
+def _common(mention: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, str]]]:
+    """The conditions and the counted fields and values that many mentions share: worked out once for all that are alike."""
+    get = mention.get
+    lists = [tuple(value) if (value := get(key)) else () for key in SHARED_LISTS]
+    return _worked_out(tuple(map(get, _SHARED)), tuple(lists), tuple([bool(get(key)) for key in SHARED_PRESENCE]))
+
+
+@lru_cache(maxsize=8192)
+def _worked_out(
+    values: tuple[Any, ...], lists: tuple[tuple[str, ...], ...], present: tuple[bool, ...]
+) -> tuple[list[str], list[tuple[str, str]]]:
+    like = dict(zip((*_SHARED, *SHARED_LISTS, *SHARED_PRESENCE), (*values, *map(list, lists), *present), strict=True))
+    counted = [(field, value) for key, field in _COUNTED_FIELDS for value in spec.counted_values(like, key)]
+    return _conditions(shared_marks(like)), counted
+
+
+def _conditions(found: Mapping[str, AbstractSet[str]]) -> list[str]:
+    return [condition(name, value) for name, values in found.items() for value in values]
 
 
 def _add_words(made: tantivy.Document, mention: Mention, author: Mapping[str, Any]) -> None:

@@ -17,8 +17,8 @@ import typer
 
 from cxm.run.cli import kit
 
-#: From this many lines on an import starts a worker beside itself.
-BESIDE_FROM = 4000
+#: From this many bytes of files, or lines of what cannot be measured, an import starts a worker beside itself.
+BESIDE_BYTES, BESIDE_LINES = 1_000_000, 4000
 #: Python looks for garbage after so many new objects: a chunk of mentions makes tens of thousands, and all of them are still needed.
 GARBAGE_FROM = 50_000
 
@@ -56,7 +56,8 @@ def import_(
         where = kit.organization_of(organization)
         gc.freeze()
         gc.set_threshold(GARBAGE_FROM, 10, 10)
-        with ahead(not kit.serving(data)) as note:
+        size = sum(path.stat().st_size for path in files if str(path) != "-")
+        with ahead(not kit.serving(data), at_once=size > BESIDE_BYTES) as note:
             for path in files:
                 _import_file(where, path, format, channel, totals, note)
     kit.show(
@@ -72,15 +73,16 @@ def import_(
 
 
 @contextmanager
-def ahead(own: bool) -> Iterator[Callable[[int], None]]:
-    """Where no serve works the jobs off, do it here: small imports afterwards, large ones in a worker process beside, on the other core.
+def ahead(own: bool, *, at_once: bool = False) -> Iterator[Callable[[int], None]]:
+    """Where no serve works the jobs off, do it here: small imports afterwards, large ones in a worker process beside, on the other core:
+    ``at_once``, or as soon as there are many lines.
 
     Yields what is to be called with the number of lines read so far.
     """
     beside: list[subprocess.Popen[bytes]] = []
 
     def note(read: int) -> None:
-        if own and not beside and read >= BESIDE_FROM:
+        if own and not beside and (at_once or read >= BESIDE_LINES):
             beside.append(
                 subprocess.Popen(
                     [
@@ -95,6 +97,7 @@ def ahead(own: bool) -> Iterator[Callable[[int], None]]:
             )
 
     try:
+        note(0)
         yield note
         if beside:
             _wait_until_worked_off(beside[0])
