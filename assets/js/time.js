@@ -48,3 +48,13 @@ tick();
 setInterval(tick, EVERY);
 document.addEventListener("htmx:after:swap", () => tick());
 document.addEventListener("visibilitychange", () => { if (!document.hidden) tick(); });
+
+// The browser's own time zone is offered where one can be chosen.
+for (const button of document.querySelectorAll("[data-browser-zone]")) {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const field = document.getElementById(button.dataset.browserZone);
+  if (!zone || !field || field.value === zone) continue;
+  button.textContent = button.dataset.pattern.replace("{zone}", zone);
+  button.hidden = false;
+  button.addEventListener("click", () => { field.value = zone; button.hidden = true; field.focus(); });
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets as random
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -44,9 +44,12 @@ def connect(
     known = channel_of(channel)
     unit = unit_of(actor, unit)
     may_write(actor, unit)
-    name = checked_name(name)
-    settings = checked_settings(known, {**(settings or {}), **settings_of_way(known, signed[0] if signed else "")})
-    given = checked_credentials(known, credentials or {}, signed_in=signed is not None)
+    wanted = {**(settings or {}), **settings_of_way(known, signed[0] if signed else "")}
+    name, settings, given = _all_of(
+        lambda: checked_name(name),
+        lambda: checked_settings(known, wanted),
+        lambda: checked_credentials(known, credentials or {}, signed_in=signed is not None),
+    )
     made = _own_secret(known, given)
     row = Account(
         organization_id=actor.organization,
@@ -232,6 +235,21 @@ def told_changed(row: Account, how: str) -> None:
     """Tell everybody who listens that an account is another than before; within the transaction that made it so."""
     events.publish(AccountChanged(organization=row.organization_id, account=row.id, change=how))
     realtime.tell(row.organization_id, "channels")
+
+
+def _all_of(*checks: Callable[[], Any]) -> list[Any]:
+    """What each check gives; where some refuse, one Invalid that names every wrong field of them all."""
+    found: list[Any] = []
+    refused: list[Invalid] = []
+    for check in checks:
+        try:
+            found.append(check())
+        except Invalid as error:
+            refused.append(error)
+    if refused:
+        first = refused[0]
+        raise Invalid(first.code, first.text, first.hint, errors=tuple(fault for one in refused for fault in one.errors)) from first
+    return found
 
 
 def unit_of(actor: Actor, unit: UUID | None) -> UUID:

@@ -25,6 +25,7 @@ from cxm.connect.account_json import inbound_url
 from cxm.connect.authorizing_pages import browser, leaving, typed_app
 from cxm.connect.authorizing_rest import called
 from cxm.connect.page_kit import about, given, id_of, text_of, units
+from cxm.design import refusals
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, now, parse_instant
@@ -156,7 +157,7 @@ def _owner(actor: Actor, channel: str) -> list[str]:
 
 
 def _form(request: HttpRequest, known: Channel, actor: Actor, typed: dict[str, dict[str, Any]], error: CxmError | None) -> dict[str, Any]:
-    errors = {one.path: one.text for one in getattr(error, "errors", ())}
+    errors = refusals.fields(error)
     held = given(typed["credentials"])
     credentials = schema_forms.fields(known, "credentials", typed["credentials"], errors)
     made_here = known.manifest.auth.secret_made_here
@@ -165,7 +166,7 @@ def _form(request: HttpRequest, known: Channel, actor: Actor, typed: dict[str, d
     return {
         "error": error,
         "name": text_of(request, "name"),
-        "name_error": errors.get("name", "") or (error.text if error and error.code == "account_exists" else ""),
+        "name_error": errors.get("name", ""),
         "unit": text_of(request, "unit"),
         "unit_error": errors.get("unit", ""),
         "units": units(actor),

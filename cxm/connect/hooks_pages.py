@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from cxm.connect import hooks
+from cxm.design import refusals
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import CxmError, FieldError, Invalid
@@ -44,7 +45,7 @@ def webhooks_page(request: HttpRequest) -> HttpResponse:
     context = {
         "tabs": govern.settings_tabs(actor, "webhooks"),
         "error": error,
-        "field_errors": {one.path: one.text for one in error.errors} if isinstance(error, Invalid) else {},
+        "field_errors": refusals.fields(error),
         "form": request.POST,
         "hooks": [hooks.as_hook(row) for row in rows.order_by("id")],
         "names": [

@@ -22,6 +22,7 @@ from cxm.connect.authorizing_rest import called
 from cxm.connect.connecting_pages import broken_off, sealed, unsealed, ways_of
 from cxm.connect.contracts import Account, SourceSum
 from cxm.connect.page_kit import about, given, text_of, units, visible
+from cxm.design import refusals
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import CxmError
@@ -114,7 +115,7 @@ def _act(request: HttpRequest, actor: Actor, one: Account) -> HttpResponse:
 
 def _account_context(request: HttpRequest, actor: Actor, one: Account, error: CxmError | None) -> dict[str, Any]:
     known = registry.channel(one.channel)
-    errors = {fault.path: fault.text for fault in getattr(error, "errors", ())}
+    errors = refusals.fields(error)
     typed = schema_forms.values(known, "settings", request.POST) if error and request.POST.get("action") == "change" else one.settings
     may_write = actor.may("accounts:write", one.unit)
     names = dict(units(actor))

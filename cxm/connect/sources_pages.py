@@ -18,6 +18,7 @@ from cxm.connect import lists, schema_forms
 from cxm.connect.contracts import Account, Source, SourcesAdded, SourceSum
 from cxm.connect.keeping_rest import list_answer
 from cxm.connect.page_kit import about, given, visible
+from cxm.design import refusals
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import CxmError, NotFound
@@ -100,6 +101,7 @@ def _context(request: HttpRequest, actor: Actor, one: Account, error: CxmError |
         "list": module.FORMAT if module else "",
         "may_write": may_write,
         "error": error,
+        "list_error": refusals.fields(error).get("list", ""),
         "action": request.POST.get("action", "") if error else "",
         **about(registry.channel(one.channel)),
     }
@@ -125,7 +127,7 @@ def _sign(source: Source, one: Account) -> tuple[str, str]:
 
 
 def _forms(request: HttpRequest, one: Account, error: CxmError | None) -> list[dict[str, Any]]:
-    errors = {fault.path: fault.text for fault in getattr(error, "errors", ())}
+    errors = refusals.fields(error)
     found = []
     for kind in registry.channel(one.channel).manifest.sources:
         mine = error is not None and request.POST.get("action") == "add" and request.POST.get("kind") == kind.name

@@ -118,8 +118,17 @@ def _memberships(user_id: UUID) -> list[models.Member]:
     rows = models.Member.everywhere.filter(
         user_id=user_id, user__is_active=True, joined_at__isnull=False, removed_at=None
     )  # everywhere: one person's own
-    names = dict(models.Organization.objects.filter(id__in=[row.organization_id for row in rows]).values_list("id", "name"))
-    return sorted(rows, key=lambda row: names[row.organization_id].casefold())
+    found = models.Organization.objects.filter(id__in=[row.organization_id for row in rows]).values_list("id", "name", "zone")
+    known = {key: (name, zone) for key, name, zone in found}
+    for row in rows:
+        row.home_zone = known[row.organization_id][1]  # type: ignore[attr-defined]
+    return sorted(rows, key=lambda row: known[row.organization_id][0].casefold())
+
+
+def zone_of(request: HttpRequest) -> str:
+    """The time zone in which whoever is signed in reads: their own, else their organization's."""
+    row = getattr(request, "membership", None)
+    return (row.preferences.get("zone") or row.home_zone) if row is not None else "UTC"
 
 
 def actor_of_member(member: models.Member) -> Actor:
@@ -154,16 +163,17 @@ def actor_of(request: HttpRequest) -> Actor:
     user = getattr(request, "user", AnonymousUser())
     if not user.is_authenticated:
         raise NotSignedIn("not_signed_in", "You are not signed in.", "Sign in first.")
-    actor = _actor_in(user.pk, request.session.get(ACTIVE))
-    request.actor = actor  # type: ignore[attr-defined]
+    row = _membership(user.pk, request.session.get(ACTIVE))
+    actor = actor_of_member(row)
+    request.actor, request.membership = actor, row  # type: ignore[attr-defined]
     return actor
 
 
-def _actor_in(user_id: UUID, active: str | None) -> Actor:
+def _membership(user_id: UUID, active: str | None) -> models.Member:
     found = memberships(user_id)
     if not found:
         raise NotAllowed("no_organization", "You are not a member of any organization here.", "Ask an owner to invite you.")
-    return actor_of_member(next((row for row in found if str(row.organization_id) == active), found[0]))
+    return next((row for row in found if str(row.organization_id) == active), found[0])
 
 
 def actor_of_session(session_key: str | None) -> Actor | None:
@@ -180,7 +190,7 @@ def actor_of_session(session_key: str | None) -> Actor | None:
     if user is None:
         return None
     try:
-        return _actor_in(user.pk, store.get(ACTIVE))
+        return actor_of_member(_membership(user.pk, store.get(ACTIVE)))
     except NotAllowed:
         return None
 

@@ -14,11 +14,12 @@ STOP_KINDS = ("reply", "post", "campaign", "survey", "ad", "call")
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """A tenant."""
+    """A tenant. ``zone``: a place of the IANA database, by whose wall clock its members read times unless they chose another."""
 
     id: UUID
     name: str
     slug: str
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)

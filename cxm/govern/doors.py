@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
 from ninja import Router
 from ninja.security import HttpBearer
 from pydantic import BaseModel, ConfigDict
 
-from cxm.govern.access import actor_of, actor_of_token, require
+from cxm.govern.access import actor_of, actor_of_token, require, zone_of
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import NotSignedIn
 
@@ -80,7 +81,8 @@ def page(permission: str | None) -> Callable[[Callable[..., HttpResponse]], Call
                 return to_sign_in(request)
             if permission is not None:
                 require(actor, permission)
-            return view(request, *arguments, **named)
+            with timezone.override(zone_of(request)):
+                return view(request, *arguments, **named)
 
         guarded.permission = permission  # type: ignore[attr-defined]
         return guarded

@@ -51,6 +51,7 @@ class Organization(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=200, unique=True)
     slug = models.SlugField(max_length=80, unique=True)
+    zone = models.CharField(max_length=64, default="UTC")
     created_at = models.DateTimeField(default=now)
 
     objects: ClassVar[models.Manager[Organization]] = models.Manager()
@@ -72,13 +73,17 @@ class Unit(OrganizationModel):
 
 
 class Member(OrganizationModel):
-    """A user in an organization. ``joined_at`` is empty until the invitation is accepted; removed ones stay for the record."""
+    """A user in an organization. ``joined_at`` is empty until the invitation is accepted; removed ones stay for the record.
+
+    ``preferences``: ``zone`` (theirs, where it is not the organization's), ``tour`` (where they are in the guided tour).
+    """
 
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
     name = models.CharField(max_length=200)
     created_at = models.DateTimeField(default=now)
     joined_at = models.DateTimeField(null=True)
     removed_at = models.DateTimeField(null=True)
+    preferences = models.JSONField(default=dict)
 
     class Meta(OrganizationModel.Meta):
         constraints = [models.UniqueConstraint(fields=["organization_id", "user"], name="member_once")]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from cxm.design import refusals
 from cxm.govern import access, audit_words
 from cxm.govern.browsers import browser_name
 from cxm.govern.doors import page
@@ -65,8 +68,7 @@ def tabs(actor: Actor, active: str) -> list[dict[str, Any]]:
 def show(request: HttpRequest, tab: str, context: dict[str, Any], *, error: CxmError | None = None, template: str = "") -> HttpResponse:
     """A page of /settings; ``error`` stands above the form and beside its fields, and gives the status."""
     actor = access.actor_of(request)
-    fields = {one.path: one.text for one in error.errors} if isinstance(error, Invalid) else {}
-    context = {"tabs": tabs(actor, tab), "error": error, "field_errors": fields, "form": request.POST, **context}
+    context = {"tabs": tabs(actor, tab), "error": error, "field_errors": refusals.fields(error), "form": request.POST, **context}
     return render(request, f"govern/{template or tab}.html", context, status=error.status if error else 200)
 
 
@@ -95,11 +97,22 @@ def organization_page(request: HttpRequest) -> HttpResponse:
     error = None
     if request.method == "POST":
         access.require(actor, "organization:write")
-        error = attempt(lambda: organizations.rename_organization(actor, _text(request, "name")))
+        error = attempt(lambda: _keep_organization(actor, request))
         if error is None:
             return HttpResponseRedirect("/settings/organization")
-    context = {"one": organizations.organization(actor.organization), "may_write": actor.may("organization:write")}
+    context = {
+        "one": organizations.organization(actor.organization),
+        "may_write": actor.may("organization:write"),
+        "zones": sorted(available_timezones()),
+    }
     return show(request, "organization", context, error=error)
+
+
+def _keep_organization(actor: Actor, request: HttpRequest) -> None:
+    with transaction.atomic():
+        organizations.rename_organization(actor, _text(request, "name"))
+        if "zone" in request.POST:
+            organizations.set_zone(actor, _text(request, "zone"))
 
 
 @both
@@ -113,7 +126,9 @@ def units_page(request: HttpRequest) -> HttpResponse:
         error = attempt(lambda: organizations.create_unit(actor, _text(request, "name"), _id(request, "parent")))
         if error is None:
             return HttpResponseRedirect("/settings/units")
-    return show(request, "units", {"units": organizations.units(actor.organization), "may_write": actor.may("units:write")}, error=error)
+    known = organizations.units(actor.organization)
+    context = {"units": known, "parents": [(str(one.id), one.name) for one in known], "may_write": actor.may("units:write")}
+    return show(request, "units", context, error=error)
 
 
 @both
@@ -227,7 +242,9 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
         "tokens",
         {
             "tokens": listed,
-            "permissions": [replace(one, text=_(one.text)) for one in held],
+            "permissions": [
+                {"name": one.name, "text": _(one.text), "checked": error is not None and one.name in (chosen or ())} for one in held
+            ],
             "days": days,
             "secret": secrets[0] if secrets else None,
             "which_all": chosen is None,
@@ -259,31 +276,56 @@ def sessions_page(request: HttpRequest) -> HttpResponse:
 @both
 @page(None)
 def appearance_page(request: HttpRequest) -> HttpResponse:
-    """Light or dark, language, single letters as keys; kept in cookies of this browser."""
+    """Light or dark, language, single letters as keys: kept in cookies of this browser. The time zone: kept with the member."""
+    actor = access.actor_of(request)
+    error = None
     if request.method == "POST":
-        response = HttpResponseRedirect("/settings/appearance")
-        for cookie, wanted, allowed in (
-            ("cxm_theme", request.POST.get("theme"), ("light", "dark", "system")),
-            ("cxm_language", request.POST.get("language"), tuple(code for code, _name in settings.LANGUAGES)),
-            ("cxm_letters", request.POST.get("letters", "off"), ("on", "off")),
-        ):
-            if wanted in allowed:
-                # The theme and the letters are read by scripts of this site as well, so they are not hidden from them.
-                response.set_cookie(
-                    cookie, wanted, max_age=_YEAR, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE, httponly=cookie == "cxm_language"
-                )
-        return response
+        error = attempt(lambda: _keep_looks(actor, request))
+        if error is None:
+            return _with_cookies(request, HttpResponseRedirect("/settings/appearance"))
+    asked = request.POST if error else {}
     context = {
-        "chosen_theme": request.COOKIES.get("cxm_theme", "system"),
+        "chosen_theme": asked.get("theme") or request.COOKIES.get("cxm_theme", "system"),
         "themes": [
             {"value": "system", "label": _("As the system")},
             {"value": "light", "label": _("Light")},
             {"value": "dark", "label": _("Dark")},
         ],
         "languages": settings.LANGUAGES,
-        "letters": request.COOKIES.get("cxm_letters", "on") != "off",
+        "chosen_language": asked.get("language") or request.LANGUAGE_CODE,  # type: ignore[attr-defined]
+        "letters": (asked.get("letters") if error else request.COOKIES.get("cxm_letters", "on")) not in ("off", None),
+        "zone": asked.get("zone", members.preferences(actor).get("zone", "")),
+        "zones": sorted(available_timezones()),
+        "home_zone": organizations.organization(actor.organization).zone,
     }
-    return show(request, "appearance", context)
+    return show(request, "appearance", context, error=error)
+
+
+_LOOKS = {"theme": ("light", "dark", "system"), "language": tuple(code for code, _name in settings.LANGUAGES), "letters": ("on", "off")}
+
+
+def _keep_looks(actor: Actor, request: HttpRequest) -> None:
+    faults = tuple(
+        FieldError(name, _("Choose one of those offered."))
+        for name, allowed in _LOOKS.items()
+        if request.POST.get(name) not in (None, *allowed)
+    )
+    if faults:
+        raise Invalid("looks_invalid", _("Nothing was saved."), _("See beside the fields."), errors=faults)
+    zone = _text(request, "zone").strip()
+    if "zone" in request.POST:
+        members.prefer(actor, zone=organizations.fitting_zone(zone) if zone else None)
+
+
+def _with_cookies(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    for name in _LOOKS:
+        # The theme and the letters are read by scripts of this site as well, so they are not hidden from them.
+        wanted = request.POST.get(name, "off" if name == "letters" else None)
+        if wanted is not None:
+            response.set_cookie(
+                f"cxm_{name}", wanted, max_age=_YEAR, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE, httponly=name == "language"
+            )
+    return response
 
 
 @page("audit:read")

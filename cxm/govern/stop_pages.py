@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from cxm.design import refusals
 from cxm.govern import access
 from cxm.govern.contracts import HeldItem, Stop
 from cxm.govern.doors import page
@@ -18,9 +19,11 @@ from cxm.govern.services import stops
 from cxm.govern.settings_pages import attempt
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, now, parse_instant
-from cxm.kernel.errors import CxmError
+from cxm.kernel.errors import CxmError, FieldError, Invalid
 from cxm.kernel.ids import parse_id
 
+#: Characters of a reason; everyone sees it on every page.
+REASON_LIMIT = 2000
 both = require_http_methods(["GET", "POST"])
 
 
@@ -38,8 +41,7 @@ def stop_page(request: HttpRequest) -> HttpResponse:
     error = None
     if request.method == "POST":
         access.require(actor, "stops:write")
-        reason = request.POST.get("reason", "").replace("\x00", "")[:2000]
-        error = attempt(lambda: stops.stop_on(actor, request.POST.get("scope", "")[:60], reason))
+        error = attempt(lambda: stops.stop_on(actor, request.POST.get("scope", "")[:60], _reason(request)))
         if error is None:
             return HttpResponseRedirect("/stop")
     named = names(actor)
@@ -51,6 +53,7 @@ def stop_page(request: HttpRequest) -> HttpResponse:
         "scopes": _scopes(actor),
         "may_write": actor.may("stops:write"),
         "error": error,
+        "field_errors": refusals.fields(error),
         "form": request.POST,
     }
     return render(request, "govern/stop.html", context, status=error.status if error else 200)
@@ -82,6 +85,14 @@ def one_stop_page(request: HttpRequest, stop: UUID) -> HttpResponse:
         "error": error,
     }
     return render(request, "govern/stop_one.html", context, status=error.status if error else 200)
+
+
+def _reason(request: HttpRequest) -> str:
+    reason = request.POST.get("reason", "").replace("\x00", "")
+    if len(reason) > REASON_LIMIT:
+        text = _("At most {n} characters.").format(n=REASON_LIMIT)
+        raise Invalid("reason_too_long", _("The reason is too long."), text, errors=(FieldError("reason", text),))
+    return reason
 
 
 def _item(item: HeldItem) -> dict[str, Any]:

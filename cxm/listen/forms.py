@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from cxm.design import refusals
 from cxm.kernel.errors import CxmError
 
 
@@ -28,4 +29,4 @@ def attempt(act: Callable[[], Any]) -> CxmError | None:
 
 def field_errors(error: CxmError | None) -> dict[str, str]:
     """The sentences of an error by field."""
-    return {one.path.rpartition(".")[2]: one.text for one in getattr(error, "errors", ())}
+    return {path.rpartition(".")[2]: text for path, text in refusals.fields(error).items()}

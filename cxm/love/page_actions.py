@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now, parse_instant
-from cxm.kernel.errors import Conflict, Invalid, NotFound
+from cxm.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
 from cxm.love import page_lists as lists
@@ -142,7 +142,12 @@ def tag(request: HttpRequest, conversation: UUID) -> HttpResponse:
     add = [part.strip() for part in _text(request, "add").split(",") if part.strip()]
     gone = sorted(set(request.POST.getlist("had")) - set(request.POST.getlist("keep")))
     if not add and not gone:
-        raise Invalid("tags_missing", _("No tag was written."), _("Write one, or untick one to take it off."))
+        raise Invalid(
+            "tags_missing",
+            _("No tag was written."),
+            _("Write one, or untick one to take it off."),
+            errors=(FieldError("add", _("No tag was written.")),),
+        )
     love.tag(actor, conversation, add, gone)
     return _changed(request, actor, conversation, menus=True)
 
@@ -181,7 +186,7 @@ def snooze(request: HttpRequest, conversation: UUID) -> HttpResponse:
     actor = govern.actor_of(request)
     try:
         until = parse_instant(request.POST.get("until", ""))
-    except ValueError as error:
+    except Invalid as error:
         raise Invalid("until_invalid", _("That is no time."), _("Choose one of the times offered.")) from error
     following = _following(request, actor, conversation)
     love.snooze(actor, conversation, until)

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import parse_instant
-from cxm.kernel.errors import Invalid
+from cxm.kernel.errors import FieldError, Invalid
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
 from cxm.love import page_lists as lists
@@ -78,8 +78,11 @@ def _values(request: HttpRequest, actor: Actor, doing: str) -> dict[str, Any]:
         "case": parse_id(request.POST.get("case", "")),
         "member": actor.member if doing == "mine" or member == "me" else parse_id(member),
     }
-    if until:
-        values["until"] = parse_instant(until).astimezone(UTC)
+    try:
+        values["until"] = parse_instant(until).astimezone(UTC) if until else None
+    except Invalid as error:
+        said = _("Choose one of the times offered.")
+        raise Invalid("until_invalid", _("That is no time."), said, errors=(FieldError("until", said),)) from error
     return values
 
 

@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from cxm.design import refusals
 from cxm.govern import api as govern
-from cxm.kernel.errors import CxmError, Invalid, NotFound
+from cxm.kernel.errors import CxmError, FieldError, Invalid, NotFound
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
 from cxm.love import page_lists as lists
@@ -64,11 +65,21 @@ def change(request: HttpRequest, case: UUID) -> HttpResponse:
         elif doing == "merge":
             other = parse_id(request.POST.get("other", ""))
             if other is None:
-                raise Invalid("case_missing", _("No case was chosen."), _("Choose the one that comes over."))
+                raise Invalid(
+                    "case_missing",
+                    _("No case was chosen."),
+                    _("Choose the one that comes over."),
+                    errors=(FieldError("other", _("No case was chosen.")),),
+                )
             love.merge_cases(actor, case, other)
         elif doing in ("split", "out"):
             if not ids:
-                raise Invalid("conversations_missing", _("No conversation is ticked."), _("Tick at least one."))
+                raise Invalid(
+                    "conversations_missing",
+                    _("No conversation is ticked."),
+                    _("Tick at least one."),
+                    errors=(FieldError("ids", _("Tick at least one.")),),
+                )
             if doing == "split":
                 case, _move = love.split_case(actor, case, request.POST.get("title", "").replace("\x00", ""), ids)
             for key in ids if doing == "out" else ():
@@ -139,7 +150,10 @@ def _show(request: HttpRequest, key: UUID, error: CxmError | None = None) -> Htt
     context = {
         "case": case,
         "error": error,
-        "typed": request.POST.get("title", ""),
+        "typed": request.POST.get("title", "").replace("\x00", ""),
+        "ticked": request.POST.getlist("ids"),
+        "chosen": request.POST.get("other", ""),
+        "faults": refusals.fields(error),
         "state": {"open": _("open"), "resolved": _("settled"), "merged": _("merged")}[case.state],
         "into": f"{HERE}/{into}" if into else "",
         "inside": [_inside(one) for one in inside],

@@ -38,14 +38,20 @@ def promise(request: HttpRequest, conversation: UUID) -> HttpResponse:
     own = request.POST.get("own", "")
     try:
         due = datetime.fromisoformat(own).replace(tzinfo=ZoneInfo(zone)) if own else parse_instant(request.POST.get("until", ""))
-    except ValueError as error:
+    except (ValueError, Invalid) as error:
         raise Invalid(
             "until_invalid",
             _("That is no time."),
             _("Choose one of the times offered."),
             errors=(FieldError("own", _("a date and a time")),),
         ) from error
-    love.promise(actor, conversation, text, due, zone)
+    try:
+        love.promise(actor, conversation, text, due, zone)
+    except Invalid as error:
+        if error.code != "due_invalid":
+            raise
+        said = _("That time is not within the coming year.")
+        raise Invalid("due_invalid", said, _("Give a time to come."), errors=(FieldError("own", said),)) from error
     return _shown(request, conversation, toast(_("Promised for {when}").format(when=words.moment(due, zone)), kind="good"))
 
 

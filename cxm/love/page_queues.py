@@ -12,9 +12,10 @@ from django.views.decorators.http import require_http_methods
 
 from cxm.channels import registry
 from cxm.connect import api as connect
+from cxm.design import refusals
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
-from cxm.kernel.errors import BadInput, CxmError, Invalid
+from cxm.kernel.errors import CxmError
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
 from cxm.love import page_lists as lists
@@ -48,7 +49,7 @@ def queues_page(request: HttpRequest) -> HttpResponse:
     context = {
         "tabs": govern.settings_tabs(actor, "queues"),
         "error": error,
-        "faults": _faults(error),
+        "faults": refusals.fields(error),
         "queues": [{"one": one, "rule": _rule(one, accounts), "waiting": counts.get(one.id, 0)} for one in known],
         "last": len(known),
         "chosen": chosen,
@@ -79,12 +80,6 @@ def _kept(one: QueueView | None) -> dict[str, Any]:
     if one is None:
         return dict.fromkeys((*_TEXTS, "account", "default"), "")
     return {**{name: getattr(one, name) for name in _TEXTS}, "account": str(one.account or ""), "default": one.default}
-
-
-def _faults(error: CxmError | None) -> dict[str, str]:
-    if isinstance(error, Invalid):
-        return {one.path: one.text for one in error.errors}
-    return {"query": error.text} if isinstance(error, BadInput) else {}
 
 
 def _rule(one: QueueView, accounts: dict[UUID, str]) -> str:

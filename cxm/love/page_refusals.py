@@ -9,8 +9,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext as _
 
+from cxm.design import refusals
 from cxm.kernel.errors import CxmError
 
 View = Callable[..., HttpResponse]
@@ -29,8 +29,8 @@ def told(view: View) -> View:
             beside = request.headers.get("HX-Target", "").endswith("#composer-says")
             response = render(request, "love/refused.html", {"error": error}, status=error.status)
             if not beside:
-                text = " ".join(part for part in (translated(error.text), translated(error.hint)) if part)
-                fields = {one.path: translated(one.text) for one in getattr(error, "errors", ())}
+                text = " ".join(part for part in (refusals.told(error.text), refusals.told(error.hint)) if part)
+                fields = refusals.fields(error)
                 response["HX-Reswap"] = "none"
                 # Of a form it is told beside its field; what has none becomes a toast.
                 form = request.headers.get("HX-Source", "").startswith("form")
@@ -38,11 +38,6 @@ def told(view: View) -> View:
             return response
 
     return guarded
-
-
-def translated(text: str) -> str:
-    """In the member's language, where the words are in the catalogues."""
-    return _(text) if text else ""
 
 
 def toast(text: str, *, kind: str = "info", undo: str = "", seconds: int = 0, **events: Any) -> str:

@@ -12,9 +12,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from cxm.channels import registry
+from cxm.design import refusals
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
-from cxm.kernel.errors import CxmError, Invalid, NotFound
+from cxm.kernel.errors import CxmError, FieldError, Invalid, NotFound
 from cxm.kernel.ids import parse_id
 from cxm.people import api as people
 from cxm.people.contracts import IdentityView, MergeEntry, ProfileView, TimelineEntry
@@ -64,11 +65,16 @@ def profile_page(request: HttpRequest, profile: UUID) -> HttpResponse:
             return HttpResponseRedirect(f"/people/{target}")
     context = _context(request, actor, one) | {
         "error": error,
-        "reason_error": next((fault.text for fault in getattr(error, "errors", ()) if fault.path == "reason"), ""),
+        **{f"{name}_error": refusals.fields(error).get(name, "") for name in ("reason", "other", "name", "note")},
+        "join_error": refusals.fields(error).get("reason", "") if request.POST.get("action") == "merge" else "",
+        "parting": request.POST.get("identity", "") if error and request.POST.get("action") == "unlink" else "",
         "action": request.POST.get("action", "") if error else "",
         "reason": _text(request, "reason"),
         "chosen": request.POST.get("other", ""),
     }
+    for entry in context["identities"] if context["parting"] else ():
+        again = str(entry["identity"].id) == context["parting"]
+        entry.update(again=again, typed=context["reason"] if again else "", error=context["reason_error"] if again else "")
     return render(request, "people/profile.html", context, status=error.status if error else 200)
 
 
@@ -94,7 +100,8 @@ def _act(request: HttpRequest, actor: Actor, one: ProfileView) -> tuple[CxmError
 def _merge(request: HttpRequest, actor: Actor, one: ProfileView) -> UUID:
     other = parse_id(request.POST.get("other", ""))
     if other is None:
-        raise Invalid("other_missing", _("Choose whom to join with."), _("Find the other person first, then mark one."))
+        raise Invalid("other_missing", _("Choose whom to join with."), _("Find the other person first, then mark one."),
+                      errors=(FieldError("other", _("Choose whom to join with.")),))  # fmt: skip
     return people.merge(actor, [one.id, other], _text(request, "reason"))
 
 
@@ -113,8 +120,8 @@ def _context(request: HttpRequest, actor: Actor, one: ProfileView) -> dict[str, 
         "may_erase": actor.may("profiles:erase") and actor.units("profiles:erase") is None,
         "join": asked,
         "candidates": [_row(other) for other in candidates if other.id != one.id][:_CANDIDATES],
-        "name": _text(request, "name") or one.name,
-        "note": _text(request, "note") or one.note,
+        "name": request.POST.get("name", one.name).replace("\x00", ""),
+        "note": request.POST.get("note", one.note).replace("\x00", ""),
         "said_url": _explorer(one) if actor.may("mentions:read") else "",
     }
 

@@ -22,7 +22,7 @@ from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 
-from cxm.design import charts, words
+from cxm.design import charts, refusals, words
 from cxm.design import kept as fragments
 from cxm.kernel.clock import now
 
@@ -114,6 +114,12 @@ def clock(due: datetime | None, form: str = "within", warn: int = words.HOUR) ->
 def highlight(text: object, spans: Iterable[tuple[int, int]] | None = None) -> dict[str, Any]:
     """``{% highlight mention.text mention.highlights %}``: the text, escaped, with the spans (start, end) marked."""
     return {"pieces": words.pieces(plain(text), spans or ())}
+
+
+@register.filter
+def told(text: object) -> str:
+    """The sentence of an error in the language of the reader."""
+    return refusals.told(plain(text))
 
 
 @register.filter

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
@@ -95,6 +96,21 @@ def rows(organization: UUID) -> QuerySet[models.Member]:
 def members(organization: UUID) -> list[Member]:
     """Everybody who works here or is invited, by name."""
     return [as_member(row) for row in rows(organization).order_by("name", "id")]
+
+
+def preferences(actor: Actor) -> dict[str, Any]:
+    """What the acting member chose for themselves."""
+    row = models.Member.objects.for_organization(actor.organization).filter(id=actor.member).first()
+    return dict(row.preferences) if row is not None else {}
+
+
+def prefer(actor: Actor, **chosen: Any) -> None:
+    """Keep choices of the acting member's own; None takes one back. Nobody else sees them, so the audit log does not hold them."""
+    with transaction.atomic():
+        row = models.Member.objects.for_organization(actor.organization).select_for_update().filter(id=actor.member).first()
+        if row is not None:
+            row.preferences = {key: value for key, value in {**row.preferences, **chosen}.items() if value is not None}
+            row.save(update_fields=["preferences"])
 
 
 def who_may(organization: UUID, known: Iterable[Member], permissions: Iterable[str], unit: UUID) -> set[UUID]:
@@ -294,7 +310,7 @@ def _grantable(actor: Actor, role: str, unit: UUID | None) -> UUID:
             "role_unknown",
             f"There is no role “{role[:40]}”.",
             f"Use one of {', '.join(ROLES)}.",
-            errors=(FieldError("role", ", ".join(ROLES)),),
+            errors=(FieldError("role", f"One of: {', '.join(ROLES)}."),),
         )
     tree = access.UnitTree(actor.organization)
     at = unit or tree.root

@@ -5,9 +5,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from cxm.govern import access, models
 from cxm.govern.contracts import Organization, Unit
@@ -76,6 +78,26 @@ def organization_named(name: str | None) -> Organization:
             f"Add --organization with one of: {', '.join(row.name for row in rows)}.",
         )
     return as_organization(rows[0])
+
+
+def fitting_zone(zone: str) -> str:
+    """A place of the IANA database as it is kept; raises Invalid for anything else."""
+    if zone.strip() not in available_timezones():
+        raise Invalid(
+            "zone_unknown",
+            _("That is no time zone."),
+            _("Write a place of the IANA database, such as Europe/Berlin."),
+            errors=(FieldError("zone", _("A place of the IANA database, such as Europe/Berlin.")),),
+        )
+    return zone.strip()
+
+
+def set_zone(actor: Actor, zone: str) -> None:
+    """The organization's time zone; raises Invalid."""
+    kept = fitting_zone(zone)
+    with transaction.atomic():
+        models.Organization.objects.filter(id=actor.organization).update(zone=kept)
+        audit.record(actor, "organization.zone_set", f"organization:{actor.organization}", {"zone": kept})
 
 
 def rename_organization(actor: Actor, name: str) -> Organization:
@@ -219,4 +241,4 @@ def _taken() -> Conflict:
 
 def as_organization(row: models.Organization) -> Organization:
     """The row as it crosses the door."""
-    return Organization(row.id, row.name, row.slug)
+    return Organization(row.id, row.name, row.slug, row.zone)

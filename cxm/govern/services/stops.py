@@ -125,7 +125,7 @@ def _scope(actor: Actor, scope: str) -> tuple[str, str]:
         raise Invalid(
             "scope_invalid",
             "That is not something a stop can cover.",
-            errors=(FieldError("scope", "organization, unit:<id>, account:<id> or kind:<kind>"),),
+            errors=(FieldError("scope", "That is not something a stop can cover."),),
         )
     _may(actor, "stops:write", kind, str(identity), new=True)
     return kind, str(identity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ from cxm.query import api as language
 WRITE = "desk:write"
 MOST = 100
 _NAME, _QUERY, _TAG = 120, 4000, 35
+_A_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 #: What a change may name.
 FIELDS = ("name", "query", "channel", "account", "language", "default", "position")
 
@@ -160,8 +162,8 @@ def _apply(organization: UUID, row: Queue, values: Mapping[str, Any], *, new: bo
         row.channel = str(values["channel"] or "").strip()[:40]
     if "language" in values:
         row.language = str(values["language"] or "").strip()
-        if len(row.language) > _TAG:
-            faults.append(FieldError("language", _("at most {n} characters").format(n=_TAG)))
+        if row.language and (len(row.language) > _TAG or not _A_TAG.fullmatch(row.language)):
+            faults.append(FieldError("language", _("A language tag such as es or zh-Hant.")))
     if "account" in values:
         row.account_id = values["account"]
         if row.account_id is not None:

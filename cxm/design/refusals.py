@@ -1,0 +1,124 @@
+"""What was refused, in the member's language, field by field.
+
+Errors are raised in English, in slices that know no screen (and answer programs with it). Here their sentences find their translations: those
+that say the same each time by their words, those with a number or a name in them by the patterns below.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from django.utils.translation import gettext, gettext_noop
+
+from cxm.kernel.errors import BadInput, Conflict, CxmError
+
+#: Sentences that stand in slices which know no translations; listed here so that the catalogues have them.
+_SENTENCES = (
+    gettext_noop("1 to 200 characters"),
+    gettext_noop("A name has 1 to 200 characters."),
+    gettext_noop("The name is empty, too long or holds control characters."),
+    gettext_noop("That is not a mail address."),
+    gettext_noop("a mail address"),
+    gettext_noop("Change their role instead."),
+    gettext_noop("Choose another name."),
+    gettext_noop("There is a unit of this name beside it already."),
+    gettext_noop("Another organization here has this name."),
+    gettext_noop("Use another name, or change that one."),
+    gettext_noop("That is not something a stop can cover."),
+    gettext_noop("Shorten it."),
+    gettext_noop("Write something."),
+    gettext_noop("A reason is missing."),
+    gettext_noop("Say how you know; it stays with the profile."),
+    gettext_noop("This is needed."),
+    gettext_noop("This is not a setting of this channel."),
+    gettext_noop("This must be text."),
+    gettext_noop("This must be a whole number."),
+    gettext_noop("This must be a number."),
+    gettext_noop("This must be true or false."),
+    gettext_noop("This must be a list."),
+    gettext_noop("This must be a full address, like https://example.org/replies."),
+    gettext_noop("This must be the full address of a stream, like wss://example.org."),
+    gettext_noop("This must be a host name, like imap.example.org, without a scheme or port."),
+    gettext_noop("This must be a mail address, like care@example.org."),
+    gettext_noop("A parenthesis is never closed."),
+    gettext_noop("This parenthesis closes nothing."),
+    gettext_noop("These parentheses are empty."),
+    gettext_noop("A quotation mark is never closed."),
+)
+#: Sentences with something in them that differs; each place is kept as it came.
+_PATTERNS = (
+    gettext_noop("1 to {most} characters."),
+    gettext_noop("Use 1 to {most} characters."),
+    gettext_noop("at most {most} characters"),
+    gettext_noop("“{field}” is empty."),
+    gettext_noop("“{field}” is longer than {most} characters."),
+    gettext_noop("There is no role “{name}”."),
+    gettext_noop("Use one of {names}."),
+    gettext_noop("Use one of: {names}."),
+    gettext_noop("One of: {names}."),
+    gettext_noop("One of: {names}, or null."),
+    gettext_noop("{address} is a member here already."),
+    gettext_noop("There is an account “{name}” on {channel} already."),
+    gettext_noop("There is a topic “{name}” already."),
+    gettext_noop("There is a queue “{name}” already."),
+    gettext_noop("“{name}” is no state of a mention."),
+    gettext_noop("This must have {least} to {most} characters."),
+    gettext_noop("This must match {pattern}."),
+    gettext_noop("This must be one of {names}."),
+    gettext_noop("This must be from {least} to {most}."),
+    gettext_noop("{name} may not answer in this unit."),
+    gettext_noop("After “{sign}” something is missing."),
+    gettext_noop("There is no field “{name}”."),
+    gettext_noop("“{name}:” needs a value."),
+    gettext_noop("{name}: knows no “{value}”."),
+    gettext_noop("There is no topic “{name}”."),
+    gettext_noop("“{text}” is not a number."),
+    gettext_noop("“{text}” is not a day or time."),
+)
+#: Conflicts that are about one field of the form that met them.
+_ABOUT = {
+    "member_exists": "email",
+    "unit_exists": "name",
+    "unit_below_itself": "parent",
+    "organization_exists": "name",
+    "account_exists": "name",
+    "topic_exists": "name",
+    "queue_exists": "name",
+    "queue_name_taken": "name",
+    "last_owner": "role",
+    "case_same": "other",
+    "source_exists": "settings.url",
+}
+#: Longer texts are told as they are: a pattern is not tried on them.
+_LONGEST = 1_000
+
+
+@cache
+def _compiled() -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple((re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(one)), re.DOTALL), one) for one in _PATTERNS)
+
+
+def told(text: str) -> str:
+    """``text`` of an error in the language of the reader, as it is where no catalogue has it."""
+    if not text:
+        return ""
+    found = gettext(text)
+    if found != text or len(text) > _LONGEST:
+        return found
+    for pattern, one in _compiled():
+        if match := pattern.fullmatch(text):
+            return gettext(one).format(**match.groupdict())
+    return text
+
+
+def fields(error: CxmError | None) -> dict[str, str]:
+    """What is wrong, by the field of the form it is about; empty where no field is to blame."""
+    if error is None:
+        return {}
+    named = {one.path: told(one.text) for one in getattr(error, "errors", ())}
+    if isinstance(error, Conflict) and error.code in _ABOUT:
+        named.setdefault(_ABOUT[error.code], told(error.text))
+    if isinstance(error, BadInput) and "position" in error.extra:
+        named.setdefault("query", told(error.text))
+    return named
