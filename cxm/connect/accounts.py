@@ -98,7 +98,7 @@ def change(
         if settings is not None or signed is not None:
             row.settings = checked_settings(known, {**row.settings, **(settings or {}), **settings_of_way(known, row.way)})
         if credentials is not None:
-            _put_credentials(known, row, {**credentials_of(row), **credentials})
+            put_credentials(known, row, {**credentials_of(row), **credentials})
         if unit is not None:
             row.unit_id = unit_of(actor, unit)
             may_write(actor, row.unit_id)
@@ -141,8 +141,11 @@ def change(
     return as_contract(row)
 
 
-def _put_credentials(known: registry.Channel, row: Account, values: Mapping[str, str]) -> None:
-    """Whoever types all that a password's way needs signs in by that from now on."""
+def put_credentials(known: registry.Channel, row: Account, values: Mapping[str, str]) -> None:
+    """Make ``values`` the credentials of ``row``, which the caller saves. Whoever types all that a password needs signs in by that from now on.
+
+    Raises Invalid.
+    """
     if row.way and known.manifest.auth.kind != "oauth2" and not known.check_credentials(values)[1]:
         token_store.clear(row)
     row.sealed_credentials = secrets.seal(json.dumps(checked_credentials(known, values, signed_in=bool(row.way))))

@@ -87,10 +87,9 @@ def sign_in_anew(
         raise Invalid(
             "credentials_missing", "Nothing new was given.", "Type the new credentials.", errors=_beside(known, "This is needed.")
         )
-    whole = accounts.checked_credentials(known, {**accounts.credentials_of(row), **given})
+    accounts.put_credentials(known, row, {**accounts.credentials_of(row), **given})
     steps: list[TestStep] = []
     if not anyway and made is None and known.can("test"):
-        row.sealed_credentials = secrets.seal(json.dumps(whole))
         steps = run_test(row)
         if failed := next((step for step in steps if not step.ok), None):
             told = f"{failed.name}: {failed.text}"

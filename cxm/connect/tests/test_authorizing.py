@@ -19,12 +19,13 @@ import structlog
 from django.db import connection, connections
 from django.test import Client
 
-from cxm.channels.authorization import SignInEnded
-from cxm.channels.contracts import AuthExpired, RateLimited, Unavailable
+from cxm.channels import registry
+from cxm.channels.authorization import SignInEnded, no_token
+from cxm.channels.contracts import AuthExpired, RateLimited, Session, TestStep, Unavailable
 from cxm.channels.kit import oauth2
 from cxm.channels.testing.oauth import SignInServer
 from cxm.channels.testing.web import Web, answer
-from cxm.connect import accounts, authorizing, platform_clients, rotation, runtime, token_store, tokens
+from cxm.connect import accounts, authorizing, keeping, platform_clients, rotation, runtime, token_store, tokens
 from cxm.connect import api as connect
 from cxm.connect.models import Account, PlatformClient, SignIn
 from cxm.connect.tests.hooks_kit import rest
@@ -164,7 +165,9 @@ def test_a_state_is_used_once_by_whom_it_was_begun_in_that_browser_in_time(house
     assert swapped.status_code == 422 and two["code"] not in swapped.content.decode() and len(connect.accounts(house.organization)) == 1
 
 
-def test_it_is_begun_by_the_api_and_the_member_of_the_token_finishes_it(house: House, other: House, server: SignInServer):
+def test_it_is_begun_by_the_api_and_the_member_of_the_token_finishes_it(
+    house: House, other: House, server: SignInServer, monkeypatch: pytest.MonkeyPatch
+):
     call = rest(house)
     ways = call("GET", "/channels/email").json()["ways"]
     assert [(one["way"], one["needs"]) for one in ways] == [(name, ["client_id", "client_secret"]) for name in ("google", "microsoft")]
@@ -195,9 +198,19 @@ def test_it_is_begun_by_the_api_and_the_member_of_the_token_finishes_it(house: H
     client = house.join("unit@marlow.example", "manager", unit)
     SignIn.everywhere.update(member_id=None)  # everywhere: a test; as the command line begins it
     assert back(client, server.agree(anew["url"])).status_code == 403 and server.exchanged == 2
-    # Back to a password: whoever types all of it signs in by that.
-    connect.change(house.owner, made.id, credentials={"username": "care", "password": "old"})
-    assert (row(made.id).way, row(made.id).sealed_tokens) == ("", "")
+    # Back to a password: whoever types all of it signs in by that, and that is what is tried first.
+    tried: list[tuple[bool, dict[str, str]]] = []
+
+    async def test(self: object, session: Session) -> list[TestStep]:
+        tried.append((session.token is no_token, dict(session.credentials)))
+        return [TestStep("Sign in to IMAP", session.credentials.get("password") == "right", "")]
+
+    monkeypatch.setattr(type(registry.channel("email").tester()), "test", test)
+    monkeypatch.setattr(keeping.runtime, "call", lambda work, timeout=0: asyncio.run(work(None)))
+    path, typed = f"/accounts/{made.id}/credentials", {"username": "care", "password": "wrong"}
+    assert call("POST", path, {"credentials": typed}).json()["code"] == "credentials_refused" and row(made.id).way == "google"
+    assert call("POST", path, {"credentials": {**typed, "password": "right"}}).status_code == 200
+    assert (row(made.id).way, row(made.id).sealed_tokens, tried[0]) == ("", "", (True, typed))
 
 
 def test_a_token_is_renewed_before_it_ends_and_a_failure_is_borne_while_the_old_one_holds(house: House, server: SignInServer, lent: None):
