@@ -71,7 +71,9 @@ def begin(
     checked = accounts.checked_settings(known, {**(settings or {}), **found.settings})
     draft = _Draft(None, channel, accounts.checked_name(name), unit, checked)
     if Account.objects.for_organization(actor.organization).filter(channel=channel, name=draft.name, removed_at=None).exists():
-        raise Conflict("account_exists", f"There is an account “{draft.name}” on {channel} already.", "Use another name, or sign in there.")
+        raise Conflict(
+            "account_exists", f"There is an account “{draft.name}” on {channel} already.", "Use another name, or change that one."
+        )
     return _begin(actor, known, found, draft, client or Typed(), base, session)
 
 

@@ -80,7 +80,7 @@ def _sign_in(request: HttpRequest, actor: Actor, known: Channel, typed: dict[str
 
 def ways_of(request: HttpRequest, actor: Actor, known: Channel, error: CxmError | None) -> list[dict[str, Any]]:
     """The ways of signing in by OAuth2 as the forms show them; what is registered there already need not be typed again."""
-    errors = {one.path: one.text for one in getattr(error, "errors", ())} if error is not None and error.code == "client_invalid" else {}
+    errors = refusals.fields(error) if error is not None and error.code == "client_invalid" else {}
     chosen = request.POST.get("action", "").partition(":")[2]
     found = []
     for way in known.manifest.auth.ways:

@@ -49,7 +49,7 @@ def chosen(organization: UUID, known: Channel, way: Way, typed: Typed) -> Typed:
         if needed and not value:
             faults.append(FieldError(path, "This is needed."))
         elif len(value) > _LIMIT or any(not 32 < ord(sign) < 127 for sign in value):
-            faults.append(FieldError(path, f"At most {_LIMIT} characters, without blanks."))
+            faults.append(FieldError(path, f"At most {_LIMIT} characters, and no blanks."))
     if faults:
         raise Invalid("client_invalid", f"What was registered at {way.title} is needed first.", "Enter the client ID and secret as they stand there.", errors=tuple(faults))  # fmt: skip
     return Typed(identifier, secret)

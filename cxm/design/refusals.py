@@ -32,6 +32,10 @@ _SENTENCES = (
     gettext_noop("Say how you know; it stays with the profile."),
     gettext_noop("This is needed."),
     gettext_noop("This is not a setting of this channel."),
+    gettext_noop("There is no such way to sign in."),
+    gettext_noop("Enter the client ID and secret as they stand there."),
+    gettext_noop("Nobody knows the address to come back to."),
+    gettext_noop("Set CXM_PUBLIC_URL, and register it at the platform."),
     gettext_noop("This must be text."),
     gettext_noop("This must be a whole number."),
     gettext_noop("This must be a number."),
@@ -48,6 +52,8 @@ _SENTENCES = (
 )
 #: Sentences with something in them that differs; each place is kept as it came.
 _PATTERNS = (
+    gettext_noop("What was registered at {name} is needed first."),
+    gettext_noop("At most {most} characters, and no blanks."),
     gettext_noop("1 to {most} characters."),
     gettext_noop("Use 1 to {most} characters."),
     gettext_noop("at most {most} characters"),
