@@ -109,7 +109,7 @@ def redact(
     """Look through the next deliveries of ``accounts``, of all accounts of ``channels``, and of imports.
 
     Returns where to go on (None: at the end) and how many were changed. What still waits to be taken in is left alone: it is judged
-    then. Within the caller's transaction.
+    then. Each delivery is changed in a transaction of its own.
     """
     known = {
         row.id: row

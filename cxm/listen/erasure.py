@@ -50,7 +50,7 @@ def _note(organization: UUID, gone: Mapping[UUID, Heard]) -> None:
         # What came before is gone already where the tombstone has no native id any more: only this one is left.
         since = min(row.heard_at, entry.received_at) if row.native_id else entry.received_at
         made.append(_removal(row, None, entry.item.native_id, since))
-    Removal.objects.add_all(made, ignore_conflicts=True)
+    Removal.objects.add_all(made, update_conflicts=True, unique_fields=["id"], update_fields=["at"])
     graves.append(*graves.deleted(organization, [row.pk for row in rows], format_instant(now())))
     redact_later(organization)
 
@@ -76,26 +76,33 @@ def redact_later(organization: UUID) -> None:
 
 
 def redact(organization: UUID) -> int:
-    """Take the words of deleted mentions out of the log and the mailbox; how many mentions. Each batch is done or waits as a whole."""
+    """Take the words of deleted mentions out of the log and the mailbox; how many mentions. One such job runs for an organization at a time.
+
+    In short transactions, each of which may be done again: one that stayed open would hold up whoever follows the log.
+    """
     done = 0
-    while True:
+    while rows := _oldest(organization):
+        began = now()
+        ids = frozenset(row.pk for row in rows)
+        since = min(row.since for row in rows)
+        _all_of_the_log(organization, ids, since)
+        needles = {connect.needle(row.needle) for row in rows}
+        known = None if None in needles else tuple(each for each in needles if each)
+        target = connect.RedactionTarget(mentions=ids, needles=known)
+        accounts = {row.account_id for row in rows if row.account_id}
+        after: int | None = 0
+        while after is not None:
+            after, _ = connect.redact(organization, target, accounts=accounts, since=since, after=after)
         with transaction.atomic():
-            open_ones = Removal.objects.for_organization(organization).filter(erasure=None).order_by("at", "id")
-            rows = list(open_ones.select_for_update(skip_locked=True)[:BATCH])
-            if not rows:
-                return done
-            ids = frozenset(row.pk for row in rows)
-            since = min(row.since for row in rows)
-            _all_of_the_log(organization, ids, since)
-            needles = tuple({needle for row in rows if (needle := connect.needle(row.needle))})
-            target = connect.RedactionTarget(mentions=ids, needles=needles if all(connect.needle(row.needle) for row in rows) else None)
-            accounts = {row.account_id for row in rows if row.account_id}
-            after: int | None = 0
-            while after is not None:
-                after, _ = connect.redact(organization, target, accounts=accounts, since=since, after=after)
             _forget_native_ids(organization, ids)
-            Removal.objects.for_organization(organization).filter(pk__in=ids).delete()
+            # What came late in the meantime is noted anew, and its turn comes again.
+            Removal.objects.for_organization(organization).filter(pk__in=ids, at__lte=began).delete()
         done += len(rows)
+    return done
+
+
+def _oldest(organization: UUID) -> list[Removal]:
+    return list(Removal.objects.for_organization(organization).filter(erasure=None).order_by("at", "id")[:BATCH])
 
 
 def _forget_native_ids(organization: UUID, ids: Collection[UUID]) -> None:
@@ -106,9 +113,8 @@ def _forget_native_ids(organization: UUID, ids: Collection[UUID]) -> None:
 
 
 def _all_of_the_log(organization: UUID, ids: Collection[UUID], since: datetime | None) -> None:
-    after = -1
-    while after:
-        after, _ = redaction.by_ids(organization, _TOLD, "mentions", ids, _without(ids), since=since, after=max(after, 0))
+    change = _without(ids)
+    redaction.every(lambda after: redaction.by_ids(organization, _TOLD, "mentions", ids, change, since=since, after=after))
 
 
 def _without(ids: Collection[UUID]) -> Callable[[dict[str, Any]], bool]:

@@ -45,22 +45,16 @@ def forget(organization: UUID, conversations: Collection[UUID]) -> list[tuple[UU
         _empty(row)
     Attempt.objects.for_organization(organization).filter(intent_id__in=[row.id for row in rows]).update(detail="")
     ids = [row.id for row in rows]
-    _every(lambda after: redaction.by_ids(organization, [Said.name], "reply", ids, _unsaid, since=since, after=after))
+    redaction.every(lambda after: redaction.by_ids(organization, [Said.name], "reply", ids, _unsaid, since=since, after=after))
     natives = {native for _, native in sent}
     needles = [f'"native_id":{redaction.written(native)}' for native in natives]
     if needles:
-        _every(
+        redaction.every(
             lambda after: redaction.by_words(
                 organization, [ReceiptsHeard.name], needles, lambda told: _unexplained(told, natives), after=after
             )
         )
     return sent
-
-
-def _every(step: Any) -> None:
-    after = -1
-    while after:
-        after, _ = step(max(after, 0))
 
 
 def _unsaid(told: dict[str, Any]) -> bool:

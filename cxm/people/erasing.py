@@ -130,19 +130,19 @@ def _view(row: Erasure) -> ErasureView:
     return ErasureView(row.id, row.profile, row.reason, row.by, row.state, row.asked_at, row.done_at, row.counts)
 
 
-def _defer(row: Erasure, after: timedelta | None = None) -> None:
+def _defer(row: Erasure) -> None:
     from cxm.people.tasks import erase
 
-    lock = f"people.erase:{row.organization_id}"
-    erase.defer(lock=lock, schedule_at=now() + after if after else None, organization=str(row.organization_id), erasure=str(row.id))
+    erase.defer(lock=f"people.erase:{row.organization_id}", organization=str(row.organization_id), erasure=str(row.id))
 
 
-def again_later(row: Erasure) -> None:
+def again_later(row: Erasure, after: timedelta | None = None) -> None:
     """One more job for an erasure that is not done: at most one waits."""
     from cxm.people.tasks import erase
 
     lock = f"people.erase:{row.organization_id}"
-    erase.defer(lock=lock, queueing_lock=f"people.erase_again:{row.id}", organization=str(row.organization_id), erasure=str(row.id))
+    waits, moment = f"people.erase_again:{row.id}", now() + after if after else None
+    erase.defer(lock=lock, queueing_lock=waits, schedule_at=moment, organization=str(row.organization_id), erasure=str(row.id))
 
 
 # --- carrying it out -----------------------------------------------------------------------------------------------------
@@ -151,12 +151,15 @@ def again_later(row: Erasure) -> None:
 def carry_out(organization: UUID, erasure: UUID) -> bool:
     """The job: step by step to the end (True), or until something has to be waited for; then it comes again."""
     while True:
+        if not _drained(organization, erasure):
+            again_later(Erasure.objects.for_organization(organization).get(id=erasure), AGAIN)
+            return False
         with transaction.atomic():
             row = Erasure.objects.for_organization(organization).select_for_update().filter(id=erasure).first()
             if row is None or row.state == "done":
                 return True
             if not step(row):
-                _defer(row, AGAIN)
+                again_later(row, AGAIN)
                 return False
 
 
@@ -178,14 +181,17 @@ def step(row: Erasure) -> bool:
     return not done.wait
 
 
+def _drained(organization: UUID, erasure: UUID) -> bool:
+    """Whether what had arrived when it was asked for is taken in; in transactions of its own, before any of ours."""
+    row = Erasure.objects.for_organization(organization).filter(id=erasure, state="waiting").first()
+    profile = _profile(organization, row.profile) if row is not None else None
+    if row is None or profile is None:
+        return True
+    channels = frozenset(Identity.objects.for_organization(organization).filter(profile=profile).values_list("channel", flat=True))
+    return all(holder.ready(organization, channels, row.asked_at) for holder in _holders)
+
+
 def _begin(row: Erasure) -> bool:
-    profile = _profile(row.organization_id, row.profile)
-    if profile is not None:
-        channels = frozenset(
-            Identity.objects.for_organization(row.organization_id).filter(profile=profile).values_list("channel", flat=True)
-        )
-        if not all(holder.ready(row.organization_id, channels, row.asked_at) for holder in _holders):
-            return False
     resolve.alone(row.organization_id)
     joining.lock(row.organization_id)
     moment = now()
@@ -250,11 +256,12 @@ def _forget_moves(organization: UUID, profiles: list[UUID], identities: list[UUI
         return hit
 
     for key in ("profile", "source"):
-        after = -1
-        while after:
-            after, _ = redaction.by_words(
-                organization, [IdentitiesMoved.name], [f'"{key}":"{each}"' for each in profiles], change, after=max(after, 0)
-            )
+        needles = [f'"{key}":"{each}"' for each in profiles]
+
+        def step(after: int, needles: list[str] = needles) -> tuple[int, int]:
+            return redaction.by_words(organization, [IdentitiesMoved.name], needles, change, after=after)
+
+        redaction.every(step)
 
 
 def _person(row: Erasure, work: Mapping[str, Any]) -> Erased:

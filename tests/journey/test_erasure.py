@@ -12,6 +12,7 @@ import orjson
 import pytest
 from django.db import connection
 from django.test import Client
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from cxm.channels.contracts import RawDelivery
 from cxm.connect import api as connect
@@ -380,3 +381,14 @@ def test_who_may_and_whose(house: House, other: House, word: str) -> None:
     people.carry_out_erasure(house.organization, UUID(first.json()["id"]))
     assert Client().get(path, headers={"Authorization": f"Bearer {tokens['ours']}"}).json()["state"] == "done"
     assert officer.get(f"/people/{profile}").status_code == 404
+
+
+def test_a_deletion_never_overtakes_its_mention_on_the_way_to_the_inbox(house: House, word: str) -> None:
+    account = house.account()
+    hand_in(house, account, orjson.dumps({"native_id": word, "text": word, "published_at": format_instant(now()), "kind": "message"}), "d1")
+    hand_in(house, account, orjson.dumps({"native_id": word, "deleted": True}), "d2")
+    waiting = ProcrastinateJob.objects.filter(
+        task_name="platform.deliver_event", args__subscriber__startswith="cxm.love.subscribers.on_mentions"
+    )
+    locks = {row.args["subscriber"]: row.lock for row in waiting}
+    assert len(locks) == 2 and len(set(locks.values())) == 1, locks
