@@ -373,3 +373,18 @@ def test_changelog_fragments_are_named_and_say_something():
     for fragment in fragments:
         assert re.fullmatch(r"[a-z0-9-]+\.(added|changed|fixed|removed|security)\.md", fragment.name), fragment.name
         assert fragment.read_text("utf-8").strip().endswith(".")
+
+
+# --- the console -----------------------------------------------------------------------------------------------------
+
+
+def test_every_page_is_listed_for_pictures_and_for_accessibility():
+    from tools.console import NO_PAGES, PLACES, routes
+
+    pages = {place.route for place in PLACES if place.route}
+    assert len(pages) > 30
+    assert routes() - NO_PAGES == pages, "tools/console.py lists every address of the console: a page, or what is none"
+    assert routes() >= NO_PAGES and len({place.name for place in PLACES}) == len(PLACES)
+    rows = re.findall(r"^\| `/([^`]*)` \|(.+)\|$", text_of("docs/accessibility.md"), re.M)
+    assert {route for route, _ in rows} == pages and len(rows) == len(pages)
+    assert all(set(map(str.strip, told.split("|")[1:])) <= {"yes", "not tried"} for _, told in rows)

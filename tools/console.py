@@ -64,6 +64,8 @@ PLACES = (
     Place("people", "people", "/people"),
     Place("people-nobody", "people", "/people?q=zzzzqqqq"),
     Place("profile", "people/<uuid:profile>", "/people", (f"/people/{UUID}",)),
+    Place("erase", "people/<uuid:profile>/erase", "/people", (f"/people/{UUID}", f"/people/{UUID}/erase")),
+    Place("erasures", "people/erasures", "/people/erasures"),
     Place("coverage", "coverage", "/coverage"),
     Place("channels", "channels", "/channels"),
     Place("account", "channels/<uuid:account>", "/channels", (f"/channels/{UUID}",)),
@@ -73,6 +75,7 @@ PLACES = (
     Place("connect-matrix", "channels/new/<slug:channel>", "/channels/new/matrix"),
     Place("connect-rss", "channels/new/<slug:channel>", "/channels/new/rss"),
     Place("connect-webhook", "channels/new/<slug:channel>", "/channels/new/webhook"),
+    Place("not-authorized", "channels/authorized", "/channels/authorized"),
     Place("quarantine", "channels/quarantine", "/channels/quarantine"),
     Place("stop", "stop", "/stop"),
     Place("stop-one", "stop/<uuid:stop>", "/stop", (f"/stop/{UUID}",)),
@@ -104,7 +107,7 @@ NO_PAGES = frozenset(
     {
         "", "settings", "settings/stops", "sign-out", "switch-organization", "live", "healthz", "readyz", "metrics", "explorer/check",
         "explorer/new", "explorer/export", "media/<uuid:mention>/<int:index>", "mentions/<uuid:mention>/conversation",
-        "channels/quarantine/<uuid:item>", "channels/tier/<slug:channel>", "channels/<uuid:account>/test",
+        "channels/quarantine/<uuid:item>", "channels/clients/<slug:channel>.json", "channels/tier/<slug:channel>", "channels/<uuid:account>/test",
         "channels/<uuid:account>/sources/list", "inbox/list", "inbox/bulk", "inbox/bulk/<uuid:bulk>", "inbox/bulk/<uuid:bulk>/cancel",
         "inbox/bulk/<uuid:bulk>/undo", "inbox/replies/<uuid:reply>/take-back", "inbox/replies/<uuid:reply>/settle",
         "inbox/cases/<uuid:case>/change", "inbox/cases/moves/<uuid:change>/undo", "inbox/promises/<uuid:promise>/settle",
@@ -133,18 +136,26 @@ def routes() -> set[str]:
 def go(page: Any, base: str, place: Place, more: str = "") -> bool:
     """Bring a browser's page there; False where a link on the way does not exist here. ``more``: a query for each address (``lang=ar``)."""
     page.goto(base + with_query(place.start, more))
-    for pattern in place.links:
-        found = page.evaluate("() => [...document.querySelectorAll('a[href]')].map((one) => one.getAttribute('href'))")
-        link = next((one for one in found if re.fullmatch(pattern, one)), None)
-        if link is None:
-            return False
-        page.goto(page.evaluate("(link) => new URL(link, location.href).href", with_query(link, more)))
+    if not _follow(page, place.links, more):
+        return False
     for selector in place.clicks:
         target = page.locator(selector).first
         if not target.count() or not target.is_visible():
             return False
         target.click()
     return True
+
+
+def _follow(page: Any, links: tuple[str, ...], more: str) -> bool:
+    """Follow the first way that reaches the end; not every account has sources, not every first link leads on."""
+    if not links:
+        return True
+    found = page.evaluate("() => [...document.querySelectorAll('a[href]')].map((one) => [one.getAttribute('href'), one.href])")
+    for address in dict.fromkeys(whole for written, whole in found if re.fullmatch(links[0], written)):
+        page.goto(with_query(address, more))
+        if _follow(page, links[1:], more):
+            return True
+    return False
 
 
 def with_query(address: str, more: str) -> str:

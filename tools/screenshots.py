@@ -1,4 +1,4 @@
-"""Every page as a picture in .screenshots: light, dark, right-to-left, phone, phone in Arabic; of the demo and of an empty organization.
+"""Every page as a picture in .screenshots: light, dark, right-to-left, phone, phone in Arabic, 200 %, high contrast; of the demo and of an empty organization.
 
 ``make screenshots`` takes all (some minutes, niced). ``tools/screenshots.py --only inbox --look phone --full`` takes some.
 A picture's name is ``<company>-<look>/<page>.png``. ``tools/console.py`` lists the pages.
@@ -32,12 +32,16 @@ TARGET = ROOT / ".screenshots"
 CXM = Path(sys.executable).parent / "cxm"
 EMAIL, PASSWORD = "ines@marlow.example", "a long password 17"
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-LOOKS = {
-    "light": (WIDE, "light", ""),
-    "dark": (WIDE, "dark", ""),
-    "rtl": (WIDE, "light", "lang=ar"),
-    "phone": (PHONE, "light", ""),
-    "phone-rtl": (PHONE, "light", "lang=ar"),
+ZOOMED = {"width": 720, "height": 450}
+#: A window, whether the system is dark, what every address asks for, and what else the browser is told.
+LOOKS: dict[str, tuple[dict[str, int], str, str, dict[str, str]]] = {
+    "light": (WIDE, "light", "", {}),
+    "dark": (WIDE, "dark", "", {}),
+    "rtl": (WIDE, "light", "lang=ar", {}),
+    "phone": (PHONE, "light", "", {}),
+    "phone-rtl": (PHONE, "light", "lang=ar", {}),
+    "zoom": (ZOOMED, "light", "", {}),  # 200 % of 1440 x 900
+    "contrast": (WIDE, "dark", "", {"forced_colors": "active"}),
 }
 
 
@@ -105,9 +109,9 @@ class Shoot:
     prepared: ClassVar[set[str]] = set()
 
     def __init__(self, browser: Browser, url: str, password: str, folder: Path, look: str, full: bool) -> None:
-        viewport, scheme, query = LOOKS[look]
+        viewport, scheme, query, told = LOOKS[look]
         self.browser, self.url, self.password, self.folder, self.query, self.full = browser, url, password, folder, query, full
-        self.options: dict[str, Any] = {"viewport": viewport, "color_scheme": scheme, "reduced_motion": "reduce"}
+        self.options: dict[str, Any] = {"viewport": viewport, "color_scheme": scheme, "reduced_motion": "reduce", **told}
 
     def take(self, places: list[Place]) -> None:
         """Signed out first, then as the owner, then as somebody who may little."""
@@ -168,6 +172,7 @@ class Shoot:
         post(f"/inbox/{ids[0]}/case", title="Signed out every morning, balance shows zero")
         for one in ids[1:]:
             post(f"/inbox/{one}/promise", text="I'll write when the parcel has left", own=f"{now().date() + timedelta(days=3)}T12:00")
+        post("/channels/new/rss", name="News", feeds="")
         post("/inbox/bulk", do="tag", add="sign-in", ids=str(ids[0]))
         Shoot.prepared.add(self.url)
 
