@@ -112,7 +112,8 @@ def change(
                 )
             _note_pause(row, state)
             row.state = state
-        row.failures, row.next_look_at, row.health, row.mend = 0, now(), "", ""
+        why = token_store.ended(row)  # what only signing in anew can mend stands until then
+        row.failures, row.next_look_at, row.health, row.mend = 0, now(), why.text if why else "", why.mend if why else ""
         try:
             with transaction.atomic():
                 row.save()

@@ -141,8 +141,7 @@ class Runtime:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if tokens.UNDER_WAY:  # a fresh token that was given out must be kept: the former may be good for nothing any more
-            await asyncio.wait(tuple(tokens.UNDER_WAY), timeout=5)
+        await tokens.settled(5)
         for client in [self._http] * (self._http is not None) + self._ears:
             await client.close()
 

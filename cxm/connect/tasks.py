@@ -31,5 +31,6 @@ def renew_tokens() -> None:
     """Tokens that end soon are renewed although nobody asks for them, and a sign-in that was withdrawn is noticed."""
     from cxm.connect import runtime, tokens
 
+    tokens.forget_begun()
     if due := tokens.due():
         runtime.runtime.call(lambda http: tokens.renew_all(due, http, runtime._db), 280)

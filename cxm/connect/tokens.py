@@ -21,7 +21,7 @@ from cxm.channels import registry
 from cxm.channels.authorization import AccessToken, Client, SignInEnded, Tokens, Way
 from cxm.channels.contracts import AuthExpired, ConnectorError, Gone, Rejected, Session, Unavailable
 from cxm.connect import accounts, platform_clients, token_store
-from cxm.connect.models import Account
+from cxm.connect.models import Account, SignIn
 from cxm.kernel.clock import now
 from cxm.platform import egress
 
@@ -79,6 +79,13 @@ def _over(task: asyncio.Task[AccessToken]) -> None:
         task.exception()  # whoever asked may be gone; what went wrong is in the row
 
 
+async def settled(seconds: float) -> None:
+    """Wait for the renewals of this loop: a token that was given out must be kept, the former may be good for nothing any more."""
+    mine = [task for task in UNDER_WAY if task.get_loop() is asyncio.get_running_loop()]
+    if mine:
+        await asyncio.wait(mine, timeout=seconds)
+
+
 def _not_now() -> Unavailable:
     return Unavailable("The sign-in could not be renewed just now.", "It is tried again; nothing is lost meanwhile.")
 
@@ -96,7 +103,7 @@ def _claim(account: UUID, refused: str, http: Any, waited_for: datetime | None) 
         assert tokens is not None and way is not None
         if not tokens.refresh:
             return _end(row, f"The sign-in with {way.title} has run out.")
-        if row.renewing_until is not None and row.renewing_until > now():
+        if row.renewing_until is not None and now() < row.renewing_until <= now() + LEASE:  # else its clock was another
             return _given(row, tokens) if _good(tokens, refused) else row.renewing_until
         if waited_for is not None and row.renewing_until is None:
             raise _not_now()  # who had the turn gave it back without a token: not each of those who waited tries in turn
@@ -212,6 +219,11 @@ def _end(row: Account, text: str, mend: str = "Sign in anew; nothing is lost mea
     row.save(update_fields=["sealed_tokens", "token_expires_at", "renewing_until", "health", "mend"])
     accounts.told_changed(row, "broke")
     return why
+
+
+def forget_begun() -> None:
+    """Sign-ins that nobody finished in time."""
+    SignIn.everywhere.filter(expires_at__lt=now()).delete()  # everywhere: what is over is over for all
 
 
 def due(limit: int = 500) -> list[UUID]:

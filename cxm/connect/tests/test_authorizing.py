@@ -150,6 +150,10 @@ def test_a_state_is_used_once_by_whom_it_was_begun_in_that_browser_in_time(house
         "/channels/"
     )
     assert back(client, answered).status_code == 422 and server.exchanged == 1, "a second time"
+    begun = post(client, "/channels/new/email", {**FORM, "name": "forgotten", "action": "sign_in:google"})
+    SignIn.everywhere.update(expires_at=now())  # everywhere: a test
+    tokens.forget_begun()
+    assert begun.status_code == 200 and not SignIn.everywhere.exists()  # everywhere: a test
     late = server.agree(leaving(post(client, "/channels/new/email", {**FORM, "name": "late", "action": "sign_in:google"})))
     SignIn.everywhere.update(expires_at=now())  # everywhere: a test
     assert back(client, late).status_code == 422 and server.exchanged == 1, "too late"
@@ -229,6 +233,7 @@ def test_a_token_is_renewed_before_it_ends_and_a_failure_is_borne_while_the_old_
         second = ask(account, server)
         assert second.value != first.value and server.takes(second.value) and server.refreshed == 1
         assert ask(account, server, refused=first.value).value == second.value, "another had it renewed already"
+        Account.everywhere.filter(pk=account).update(renewing_until=now() + timedelta(days=1))  # everywhere: a test; the clock was set back
         third = ask(account, server, refused=second.value)
         assert server.refreshed == 2 and third.value not in (first.value, second.value)
         former = secrets.master_keys
@@ -256,6 +261,9 @@ def test_a_withdrawn_sign_in_says_so_holds_what_waits_and_is_mended_by_signing_i
         shown = rest(house)("GET", f"/accounts/{account}").json()
         assert not shown["ok"] and "withdrawn" in shown["summary"] and "Sign in anew" in shown["advice"] and tokens.due() == []
         assert "Sign in anew" in connect.rules(house.organization, account).held
+        for state in ("paused", "active"):
+            connect.change(house.owner, account, state=state)
+        assert "withdrawn" in row(account).health, "another change does not mend it"
         begun = authorizing.begin_anew(house.owner, account, base="http://testserver")
         authorizing.finish(house.owner, server.agree(begun.url))
         after = row(account)
