@@ -34,6 +34,7 @@ class Place:
 _CONVERSATION = "<uuid:conversation>"
 PLACES = (
     Place("home", "home", "/home"),
+    Place("tour", "tour", "/tour"),
     Place("inbox", "inbox", "/inbox"),
     Place("inbox-waiting-all", "inbox", "/inbox?assignee=all"),
     Place("inbox-nothing-found", "inbox", "/inbox?tag=nosuchtag"),
