@@ -174,7 +174,7 @@ def furnish(house: House, word: str) -> tuple[Any, Any, list[UUID]]:
 
 
 def test_a_word_of_somebody_who_is_erased_is_nowhere(house: House, store: Any, word: str, own_ledger: Path, tmp_path: Path) -> None:
-    furnish(house, word)
+    _, _, talks = furnish(house, word)
     data = settings().data
     before = listen.coverage(house.owner)
     found = everywhere(word, data, tmp_path)
@@ -189,6 +189,10 @@ def test_a_word_of_somebody_who_is_erased_is_nowhere(house: House, store: Any, w
 
     assert done.state == "done" and done.counts["mentions"] >= 4 <= heard, (done.counts, heard)
     assert everywhere(word, data, tmp_path) == []
+    browser = house.browser()
+    for path in (*(f"/inbox/{talk}" for talk in talks), "/inbox", "/people", "/coverage", "/inbox/cases", "/channels/quarantine"):
+        page = browser.get(path)
+        assert page.status_code == 200 and word not in page.content.decode(), path
     after = listen.coverage(house.owner)
     assert (after.heard, after.deleted) == (
         before.heard + before.quarantined - after.quarantined - 1,

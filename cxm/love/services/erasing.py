@@ -25,6 +25,8 @@ from cxm.platform import redaction
 
 #: Conversations of one step.
 STEP = 20
+#: A case whose title is gone; lists still have something to click on.
+_UNTITLED = "–"
 #: What stays of a mention in its place: where and when, never what or who.
 _STAYS = frozenset({
     "id", "organization", "unit", "channel", "account", "account_id", "kind", "published_at", "heard_at", "media_type", "private", "addressed", "automatic",
@@ -124,9 +126,9 @@ def _forget_cases(organization: UUID, found: Collection[Conversation], called: C
     gone: dict[str, str] = {}
     for case in CaseRecord.objects.for_organization(organization).filter(id__in=cases).order_by("id").select_for_update():
         others = case.conversations.filter(erased_at=None).exclude(id__in=ids).exists()
-        if case.title and (not others or any(text in case.title.casefold() for text in called)):
+        if case.title != _UNTITLED and (not others or any(text in case.title.casefold() for text in called)):
             gone[str(case.id)] = case.title
-            case.title = ""
+            case.title = _UNTITLED
             case.save(update_fields=["title"])
     if gone:
         told = EventLine.objects.for_organization(organization).filter(what__in=("linked", "unlinked"), detail__case__in=list(gone))

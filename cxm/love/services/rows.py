@@ -45,7 +45,7 @@ def judged(actor: Actor, row: Conversation | None, permission: str) -> Conversat
     """``row`` if the actor may; see :func:`locked`."""
     if row is None or not actor.may("conversations:read", row.unit_id):
         raise NotFound("conversation")
-    if row.erased_at is not None:
+    if row.erased_at is not None and permission != "conversations:read":
         raise Conflict(
             "conversation_erased", "The person was erased; nothing can be added.", "If they write again, it is a new conversation."
         )
