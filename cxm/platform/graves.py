@@ -39,6 +39,7 @@ def add(target: Path, lines: Iterable[dict[str, Any]]) -> None:
     if not body:
         return
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         fresh = not target.exists()
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
