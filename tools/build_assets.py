@@ -9,6 +9,7 @@ Packages come from the lock file only (``npm ci --ignore-scripts``); nothing of 
 from __future__ import annotations
 
 import argparse
+import gzip
 import hashlib
 import importlib.util
 import re
@@ -26,6 +27,8 @@ LOCK = ROOT / "package-lock.json"
 STAMP = BUILT / ".stamp"
 #: Inside node_modules: the digest of the lock file it was installed from.
 INSTALLED = MODULES / ".installed"
+#: What is also kept compressed; fonts are already.
+PACKED = ("app.js", "app.css", "icons.svg")
 OLDEST_NODE = 20
 #: Browsers that know light-dark(), :has() and popover; nothing older is promised.
 TARGET = "es2022,chrome125,firefox128,safari17.5"
@@ -135,6 +138,9 @@ def build(force: bool = False) -> bool:
     BUILT.mkdir(parents=True, exist_ok=True)
     bundle(node)
     (BUILT / "icons.svg").write_text(sprite())
+    for name in PACKED:
+        # Beside the file, where the server finds it: a browser that takes gzip gets a third of the bytes.
+        (BUILT / f"{name}.gz").write_bytes(gzip.compress((BUILT / name).read_bytes(), mtime=0))
     STAMP.write_text(wanted)
     return True
 

@@ -45,6 +45,18 @@ def test_script_stays_within_its_budget(built: Path) -> None:
     assert 10_000 < size <= BUDGET_JS
 
 
+@pytest.mark.parametrize("name", ["app.js", "app.css", "icons.svg"])
+def test_browsers_that_take_gzip_get_it(built: Path, name: str) -> None:
+    from django.test import Client
+
+    answer = Client().get(f"/static/built/{name}", headers={"Accept-Encoding": "gzip, br"})
+    sent = b"".join(answer.streaming_content)
+    assert answer["Content-Encoding"] == "gzip" and "Accept-Encoding" in answer["Vary"]
+    assert gzip.decompress(sent) == (built / name).read_bytes()
+    assert len(sent) < (built / name).stat().st_size * 0.45
+    assert "Content-Encoding" not in Client().get(f"/static/built/{name}", headers={"Accept-Encoding": "identity"}).headers
+
+
 def test_building_again_does_nothing(built: Path) -> None:
     before = (built / "app.js").stat().st_mtime_ns
     done = subprocess.run([sys.executable, str(ROOT / "tools" / "build_assets.py")], capture_output=True, text=True, check=True)
