@@ -12,7 +12,7 @@ from cxm.demo.customers import Customers
 from cxm.demo.platforms import Platforms
 from cxm.kernel.clock import now
 
-__all__ = ["prepare", "trickle"]
+__all__ = ["is_demo", "prepare", "trickle"]
 
 _STAGES = {"history": past.import_history, "heard": past.hear, "answered": past.answer, "handled": past.handle}
 
@@ -40,6 +40,11 @@ def prepare() -> tuple[str, str]:
             stage(where, known.start)
             _done(known, name)
     return telling.company()["email"], known.password
+
+
+def is_demo() -> bool:
+    """Whether the demo company lives in this data directory."""
+    return state.path().exists()
 
 
 async def trickle(door: tuple[str, int] | None = None) -> None:

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.apps import apps
@@ -123,6 +124,12 @@ def _memberships(user_id: UUID) -> list[models.Member]:
     for row in rows:
         row.home_zone = known[row.organization_id][1]  # type: ignore[attr-defined]
     return sorted(rows, key=lambda row: known[row.organization_id][0].casefold())
+
+
+def own_preferences(request: HttpRequest) -> dict[str, Any]:
+    """What whoever is signed in chose for themselves, as it was when the request began."""
+    row = getattr(request, "membership", None)
+    return dict(row.preferences) if row is not None else {}
 
 
 def zone_of(request: HttpRequest) -> str:

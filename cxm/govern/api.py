@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from cxm.govern.access import actor_for, actor_of, actor_of_session, actor_of_token, registry, require, require_everywhere, rights_of
+from cxm.govern.access import (
+    actor_for,
+    actor_of,
+    actor_of_session,
+    actor_of_token,
+    own_preferences,
+    registry,
+    require,
+    require_everywhere,
+    rights_of,
+)
 from cxm.govern.contracts import (
     Audited,
     ChainReport,
@@ -23,7 +33,7 @@ from cxm.govern.frame import banners as stop_banners
 from cxm.govern.frame import workplaces
 from cxm.govern.services.audit import entries, intent, outcome, record, unmatched_intents
 from cxm.govern.services.audit import verify as verify_audit
-from cxm.govern.services.members import SetUp, invite, member, member_by_email, members, set_up, who_may
+from cxm.govern.services.members import SetUp, invite, member, member_by_email, members, prefer, set_up, who_may
 from cxm.govern.services.members import accept as accept_invitation
 from cxm.govern.services.members import change as change_member
 from cxm.govern.services.organizations import (
@@ -92,7 +102,9 @@ __all__ = [
     "organization_named",
     "organizations",
     "outcome",
+    "own_preferences",
     "page",
+    "prefer",
     "record",
     "register_accounts",
     "register_held_items",

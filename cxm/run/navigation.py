@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from cxm.kernel.actor import Actor
+from cxm.run import tour
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -26,6 +27,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "navigation": _entries(request, actor),
         "stop": _stop(actor),
         "organization": {"name": organization.name, "unit": "", "switch": _switch(request, actor)},
+        "tour": tour.bar(request, actor),
         "member": {"name": actor.name},
         "live_url": f"/live?since={time.time():.3f}",  # what happens until the page listens is told when it does
     }

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.urls import URLPattern, URLResolver, include, path
 
 from cxm.kernel.errors import NotFound
-from cxm.run import health, home, live
+from cxm.run import health, home, live, tour
 from cxm.run.api import api
 from cxm.run.middleware import show, understood
 
@@ -26,6 +26,7 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("metrics", health.metrics),
     path("home", home.home_page, name="home"),
+    path("tour", tour.tour_page, name="tour"),
     path("mentions/<uuid:mention>/conversation", home.conversation_of_mention, name="mention_conversation"),
     path("", include("cxm.listen.media_urls")),
     *_slices(),
