@@ -172,7 +172,7 @@ class Shoot:
         post(f"/inbox/{ids[0]}/case", title="Signed out every morning, balance shows zero")
         for one in ids[1:]:
             post(f"/inbox/{one}/promise", text="I'll write when the parcel has left", own=f"{now().date() + timedelta(days=3)}T12:00")
-        post("/channels/new/rss", name="News", feeds="")
+        post("/channels/new/rss", name=f"News {uuid4().hex[:4]}")
         post("/inbox/bulk", do="tag", add="sign-in", ids=str(ids[0]))
         Shoot.prepared.add(self.url)
 
