@@ -5,7 +5,7 @@ BIN := .venv/bin
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-test run test check docs bench soak screenshots lock clean
+.PHONY: help install install-test run test check docs bench soak screenshots looks lock clean
 
 help: ## List what one can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,8 +39,11 @@ bench: install-test ## The figures of docs/benchmarks.md, measured on this machi
 soak: install-test ## The long runs: a thousand kills, a million mentions
 	@$(BIN)/pytest -m soak -o addopts="-q --strict-markers --import-mode=importlib -p no:cacheprovider -p tests.engine"
 
-screenshots: install-test ## Every page, light and dark, both directions, phone, into .screenshots
+screenshots: install-test ## Every page in every look, with a demo and empty, into .screenshots
 	@$(BIN)/python tools/screenshots.py
+
+looks: install-test ## Take the present look of the gallery for the right one, after one has looked at it
+	@ACCEPT_LOOKS=1 $(BIN)/pytest -q cxm/design/tests/test_looks.py
 
 lock: ## Write the hash-locked requirements anew (needs uv)
 	@uv pip compile pyproject.toml --generate-hashes --no-emit-index-url --universal --python-version 3.11 -q -o requirements/run.txt

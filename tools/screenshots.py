@@ -195,7 +195,7 @@ class Shoot:
     def save(self, page: Any, name: str) -> None:
         """The picture, once fonts are there; the whole length where asked, by a window as high as what scrolls."""
         page.evaluate("() => document.fonts.ready.then(() => true)")
-        page.wait_for_function("() => !document.querySelector('.htmx-request, [data-waits]')", timeout=10_000)
+        page.wait_for_function("() => !document.querySelector('.htmx-request, [data-waits]')", timeout=90_000)
         if self.full:
             high = page.evaluate(
                 "() => Math.max(innerHeight, ...[...document.querySelectorAll('.scroll')].map((one) => one.scrollHeight + 110))"

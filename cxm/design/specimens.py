@@ -106,6 +106,9 @@ def figures() -> dict[str, Any]:
             {"label": "anger", "count": 117, "url": "?e=anger", "tone": "bad"},
             {"label": "not assessed", "count": 391, "url": "?e=none", "tone": "neutral"},
         ],
+        "one_facet": [{"label": "English", "count": 40, "url": "?l=en"}],
+        "flat": [3, 3, 3, 3],
+        "one_value": [7],
         "spark": [3, 4, 3, 5, 9, 14, 30, 41],
     }
 
@@ -186,5 +189,19 @@ def everything() -> dict[str, Any]:
             {"url": "#log", "label": "Log"},
         ],
         "steps": [{"url": "#s", "label": "Settings"}, {"url": "#m", "label": "Members"}, {"label": "Ines Maurer"}],
+        **crowded(),
         **figures(),
+    }
+
+
+def crowded() -> dict[str, Any]:
+    """One of what is usually many, many of what is usually few, and names that do not fit."""
+    return {
+        "long_options": [("1", UNBROKEN), ("2", HOSTILE), ("3", ARABIC)],
+        "many_segments": [{"value": str(index), "label": f"{index} days"} for index in range(1, 10)],
+        "one_segment": [{"value": "all", "label": "All time"}],
+        "one_cell": [[{"label": "@marlow", "url": "#marlow"}, "Bluesky", {"label": 1, "numeric": True}]],
+        "many_tabs": [{"url": f"#tab-{index}", "label": f"Settings {index}", "active": index == 9} for index in range(1, 13)],
+        "one_tab": [{"url": "#only", "label": HOSTILE, "active": True}],
+        "long_steps": [{"url": "#s", "label": "Settings"}, {"url": "#u", "label": UNBROKEN}, {"label": HOSTILE}],
     }

@@ -67,7 +67,9 @@ def _our_file(organization: UUID, entry: Mapping[str, Any]) -> Media:
 
 @events.on(Said)
 def hear_ourselves(event: Said) -> None:
-    """A reply that was sent is a mention too: ours."""
+    """A reply that was sent is a mention too: ours. Of one to somebody who was erased meanwhile nothing is left to hear."""
+    if not event.native_id:
+        return
     try:
         account = connect.account(event.organization, event.account)
     except NotFound:

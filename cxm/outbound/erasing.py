@@ -64,7 +64,7 @@ def _every(step: Any) -> None:
 
 
 def _unsaid(told: dict[str, Any]) -> bool:
-    told |= {"text": "", "title": None, "in_reply_to": None, "thread": None, "url": None, "media": []}
+    told |= {"native_id": "", "text": "", "title": None, "in_reply_to": None, "thread": None, "url": None, "media": []}
     return True
 
 
@@ -83,9 +83,11 @@ def _empty(row: Intent) -> None:
     elif row.state in ("claimed", "unknown"):
         row.state = "failed"
     carried = [UUID(entry["upload"]) for entry in row.media if entry.get("upload")]
-    row.text, row.title, row.to, row.thread, row.in_reply_to, row.detail, row.native_url = "", None, None, None, None, "", None
-    row.media, row.context = [], {}
-    row.save(update_fields=["state", "text", "title", "to", "thread", "in_reply_to", "detail", "native_url", "media", "context"])
+    row.text, row.title, row.to, row.thread, row.in_reply_to, row.detail = "", None, None, None, None, ""
+    row.media, row.context, row.native_id, row.native_url = [], {}, None, None
+    row.save(
+        update_fields=["state", "text", "title", "to", "thread", "in_reply_to", "detail", "native_id", "native_url", "media", "context"]
+    )
     uploads._forget(Upload.objects.for_organization(row.organization_id).filter(id__in=carried))
     if row.state != before:
         changed(row)

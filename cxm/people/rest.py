@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
+from ninja import Status
 from pydantic import BaseModel, Field
 
 from cxm.govern import api as govern
@@ -192,7 +193,7 @@ def erase(request: HttpRequest, profile: UUID, body: EraseIn) -> Any:
 
     Answers at once and goes on by itself. Asked again for the same person: the same erasure.
     """
-    return 202, selectors.erasure_json(people.erase(govern.actor_of(request), profile, body.reason))
+    return Status(202, selectors.erasure_json(people.erase(govern.actor_of(request), profile, body.reason)))
 
 
 @router.get("/profiles/{profile}/erase", response=ErasureOut, summary="How far an erasure is")

@@ -24,6 +24,7 @@ BODIES: dict[str, Any] = {
     "PATCH /units/{unit}": {"name": "Taken"}, "PATCH /members/{member}": {"name": "Taken"}, "PATCH /tokens/{token}": {"name": "Taken"},
     "POST /stops/{stop}/lift": {"release": "none"}, "PATCH /profiles/{profile}": {"note": "Taken"}, "PATCH /accounts/{account}": {"name": "Taken"},
     "POST /profiles/{profile}/merge": {"profiles": ["{own:profile}"], "reason": "theft"}, "POST /profiles/{profile}/unlink": {"identity": "{own:identity}", "reason": "theft"},
+    "POST /profiles/{profile}/erase": {"reason": "theft"},
     "PATCH /webhooks/{webhook}": {"events": ["love.conversations_opened"]}, "POST /replies/{reply}/settle": {"outcome": "failed"}, "PATCH /mentions/{mention}": {"state": "expired"},
     "PATCH /topics/{topic}": {"name": "Taken"}, "POST /conversations/{conversation}/notes": {"text": "We were here."}, "POST /conversations/{conversation}/assign": {"member": None},
     "POST /conversations/{conversation}/snooze": {"until": TOMORROW}, "POST /conversations/{conversation}/tags": {"add": ["taken"]},

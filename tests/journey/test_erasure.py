@@ -11,23 +11,30 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 from django.db import connection
+from django.test import Client
 
 from cxm.channels.contracts import RawDelivery
 from cxm.connect import api as connect
+from cxm.connect.models import Delivery
+from cxm.govern import api as govern
 from cxm.kernel.clock import format_instant, now
 from cxm.listen import api as listen
 from cxm.listen import engine
+from cxm.listen.models import Removal
 from cxm.listen.store.purging import purge
 from cxm.listen.store.tantivy_store import TantivyStore
+from cxm.listen.subscribers import apply
 from cxm.love import api as love
 from cxm.love.contracts import InboxFilter
 from cxm.outbound import gateway
-from cxm.outbound.models import Intent
+from cxm.outbound.models import Attempt, Intent
 from cxm.people import api as people
+from cxm.people import erasing
 from cxm.people.models import Erasure
-from cxm.platform import graves
+from cxm.platform import events, graves
 from cxm.platform.config import settings
 from tests.houses import House, _own_store, house, line, other, settle  # noqa: F401 - fixtures
+from tests.houses import post as form
 
 pytestmark = pytest.mark.django_db
 MAILBOX = {"address": "care@acme.example", "imap_host": "imap.acme.example"}
@@ -117,11 +124,7 @@ def erase(house: House, profile: UUID) -> Erasure:
     """Asked for and carried out, all jobs that come of it included."""
     made = people.erase(house.owner, profile, "Asked for by letter 4711.")
     people.carry_out_erasure(house.organization, made.id)
-    settle()
-    from cxm.listen.erasure import redact
-
-    redact(house.organization)
-    purge(engine.writer())
+    settle_all(house)
     return Erasure.objects.for_organization(house.organization).get(id=made.id)
 
 
@@ -190,3 +193,190 @@ def test_a_word_of_somebody_who_is_erased_is_nowhere(house: House, store: Any, w
         before.heard + before.quarantined - after.quarantined - 1,
         before.deleted + done.counts["mentions"] + 1,
     )
+
+
+def test_nothing_brings_them_back_and_who_writes_again_is_somebody_new(house: House, store: Any, word: str, tmp_path: Path) -> None:
+    account, post, _ = furnish(house, word)
+    kept = said(word, "n1")
+    profile = profile_of(house, word)
+    hand_in(house, account, orjson.dumps([said(word, "flight")]), "d4")
+    connect.deliver(house.organization, account.id, [RawDelivery("d5", orjson.dumps(said(word, "waiting")), {}, now())])  # not taken in yet
+    erase(house, profile)
+    assert everywhere(word, settings().data, tmp_path) == []
+    assert Delivery.objects.for_organization(house.organization).filter(done_at=None).count() == 0
+
+    # The same things again, late, edited, over every door; and everything derived made anew.
+    hand_in(house, account, orjson.dumps([kept, said(word, "n2", edited_at=format_instant(now())), said(word, "waiting")]), "d6")
+    hand_in(house, post, mail(word, "m1", "The parcel is late."), "2:7")
+    house.read(line(f"i1-{word}", f"They are {word}.", author=kept["author"], title=word))
+    settle_all(house)
+    assert everywhere(word, settings().data, tmp_path) == []
+    searched = listen.search(house.owner, "")
+    rebuilt = TantivyStore(tmp_path / "rebuilt")
+    for event in events.replay("listen.mentions_heard", "listen.mentions_changed", "listen.mentions_deleted"):
+        apply(rebuilt, event)  # type: ignore[arg-type]
+    rebuilt.commit()
+    engine._store = rebuilt
+    again = listen.search(house.owner, "")
+    assert (again.count, {item["id"] for item in again.items}) == (searched.count, {item["id"] for item in searched.items})
+    rebuilt.close()
+    engine._store = store
+    assert searched.count >= 2 and govern.verify_audit(house.organization).whole
+
+    # Whoever they are now: one profile, one conversation, with nothing from before.
+    hand_in(house, account, orjson.dumps(said(word, "afterwards")), "d7")
+    settle_all(house)
+    talks = [view for view in love.conversations(house.owner, InboxFilter()).items if view.author.get("native_id") == f"{word}-id"]
+    assert len(talks) == 1 and len(love.conversation(house.owner, talks[0].id).mentions) == 1
+    [one] = people.profiles(house.organization, word).items
+    assert not one.history and len(people.timeline(house.owner, one.id, limit=50).items) == 1
+    erase(house, one.id)
+    assert everywhere(word, settings().data, tmp_path) == []
+    assert len(people.erasures(house.owner).items) == 2
+
+
+def settle_all(house: House) -> None:
+    """Every job that there is."""
+    settle()
+    listen.redact(house.organization)
+    settle()
+    purge(engine.writer())
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def test_killed_at_every_step_it_is_done_all_the_same(
+    house: House, store: Any, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    furnish(house, word)
+    profile = profile_of(house, word)
+    [talk] = [view.id for view in love.conversations(house.owner, InboxFilter()).items if view.author.get("native_id") == f"{word}-id"]
+    reply = love.reply(house.owner, talk, f"One more {word}")
+    row = Intent.objects.for_organization(house.organization).get(id=reply.id)
+    row.state = "claimed"
+    row.save(update_fields=["state"])
+    Attempt.objects.add(house.organization, intent=row, at=now())  # it is with its platform at this moment
+
+    asked = people.erase(house.owner, profile, "Asked for by letter 4711.")
+    assert people.erase(house.owner, profile, "Asked twice.").id == asked.id
+    real, killed = erasing.step, 0
+
+    def step(erasure: Erasure) -> bool:
+        nonlocal killed
+        killed += 1
+        done = real(erasure)
+        if killed % 2:
+            raise Killed
+        return done
+
+    monkeypatch.setattr(erasing, "step", step)
+
+    def job() -> bool:
+        try:
+            return people.carry_out_erasure(house.organization, asked.id)
+        except Killed:
+            return False
+
+    for _ in range(10):
+        assert not job(), "it did not wait for the reply that is on its way"
+    gateway.conclude(Intent.objects.for_organization(house.organization).get(id=reply.id), "sent", native_id=f"ours-{word}", url=None)
+    settle()
+    tries = 0
+    while not job():
+        tries += 1
+        assert tries < 100, Erasure.objects.for_organization(house.organization).get(id=asked.id).work
+    assert killed > 8
+    settle_all(house)
+    assert people.erase(house.owner, profile, "Asked a third time.").id == asked.id
+    assert everywhere(word, settings().data, tmp_path) == []
+    assert [entry.action for entry in govern.entries(house.organization) if entry.action == "profile.erase"] == ["profile.erase"] * 2
+    assert govern.unmatched_intents(house.organization) == [] and govern.verify_audit(house.organization).whole
+
+
+def test_what_a_platform_deletes_leaves_log_mailbox_and_files(house: House, store: Any, word: str, tmp_path: Path) -> None:
+    account = house.account()
+    beside = {
+        "native_id": "beside",
+        "text": "My neighbour's tea is cold.",
+        "published_at": format_instant(now()),
+        "kind": "message",
+        "author": {"native_id": "tom"},
+    }
+    theirs = {
+        "native_id": f"gone-{uuid4().hex}",
+        "text": f"Never mind {word}",
+        "published_at": format_instant(now()),
+        "kind": "message",
+        "author": {"native_id": "lena"},
+    }
+    hand_in(house, account, orjson.dumps([theirs, beside]), "d1")
+    hand_in(
+        house,
+        account,
+        orjson.dumps(
+            [{**theirs, "text": f"Never mind that {word}", "edited_at": format_instant(now())}, {**theirs, "native_id": "7", "text": 7}]
+        ),
+        "d2",
+    )
+    house.read(line(f"import-{word}", f"And {word} again", author={"native_id": "lena"}), line("i2", "Somebody else."))
+    settle()
+    assert {"platform_eventlog.payload", "connect_delivery.body", "love_entry.history"} <= set(everywhere(word, tmp_path))
+    before = listen.coverage(house.owner)
+
+    early = {**theirs, "native_id": f"early-{uuid4().hex}"}
+    gone = [{"native_id": one["native_id"], "deleted": True} for one in (theirs, early)]
+    hand_in(house, account, orjson.dumps(gone), "d3")  # one is deleted before it was ever heard
+    hand_in(house, account, orjson.dumps([early, {**theirs, "edited_at": format_instant(now())}]), "d4")  # and comes late
+    settle_all(house)
+    imported = everywhere(word, tmp_path)
+    assert set(imported) <= {"platform_eventlog.payload", "connect_delivery.body", "listen_record.native_id"} | {
+        place for place in imported if "/mentions/" in place
+    }
+    listen.delete_again(house.organization, [UUID(item["id"]) for item in listen.search(house.owner, word).items], now())
+    settle_all(house)
+
+    assert everywhere(word, tmp_path) == []
+    after = listen.coverage(house.owner)
+    assert (after.heard, after.deleted) == (before.heard + 1, before.deleted + 3)
+    assert Removal.objects.for_organization(house.organization).count() == 0
+    bodies = [bytes(row.body) for row in Delivery.objects.for_organization(house.organization).order_by("serial")]
+    assert b"tea is cold" in bodies[0] and b"Somebody else" in bodies[2], "a neighbour's bytes went, too"
+    assert listen.search(house.owner, "tea").count == 1
+
+
+def test_who_may_and_whose(house: House, other: House, word: str) -> None:
+    account = house.account()
+    hand_in(house, account, orjson.dumps(said(word, "n1")), "d1")
+    settle()
+    profile = profile_of(house, word)
+    path = f"/api/v1/profiles/{profile}/erase"
+    tokens = {name: govern.create_token(actor, name, scopes)[1] for name, actor, scopes in (
+        ("ours", house.owner, None), ("narrow", house.owner, ["profiles:read", "profiles:write"]), ("theirs", other.owner, None))}  # fmt: skip
+
+    def post(token: str, body: Any, where: str = path, key: str = "") -> Any:
+        headers = {"Authorization": f"Bearer {tokens[token]}", **({"Idempotency-Key": key} if key else {})}
+        return Client().post(where, orjson.dumps(body), content_type="application/json", headers=headers)
+
+    assert post("narrow", {"reason": "x"}).status_code == 403
+    foreign, missing = post("theirs", {"reason": "x"}), post("theirs", {"reason": "x"}, path.replace(str(profile), str(uuid4())))
+    assert foreign.status_code == missing.status_code == 404 and foreign.json()["code"] == missing.json()["code"] == "not_found"
+    assert [post("ours", body).status_code for body in ({}, {"reason": " "}, {"reason": "x" * 1001}, {"reason": f"{word} Kim asked"})] == [
+        422
+    ] * 4
+    assert not Erasure.objects.for_organization(house.organization).exists()
+
+    client, officer = house.join("agent@marlow.example", "agent"), house.join("privacy@marlow.example", "privacy_officer")
+    assert "Erase" not in client.get(f"/people/{profile}").content.decode() and client.get(f"/people/{profile}/erase").status_code == 403
+    asking = f"/people/{profile}/erase"
+    assert asking in officer.get(f"/people/{profile}").content.decode()
+    refused = form(officer, asking, {"reason": "Letter 4711", "typed": "yes"})
+    assert refused.status_code == 422 and "Letter 4711" in refused.content.decode()
+    assert form(officer, asking, {"reason": "Letter 4711", "typed": " Erase "})["Location"] == "/people/erasures"
+    first, again = post("ours", {"reason": "x"}, key="once"), post("ours", {"reason": "x"}, key="once")
+    assert first.status_code == again.status_code == 202 and first.json()["id"] == again.json()["id"]
+    assert "is being erased" in officer.get(asking).content.decode() and "Letter 4711" in officer.get("/people/erasures").content.decode()
+    people.carry_out_erasure(house.organization, UUID(first.json()["id"]))
+    assert Client().get(path, headers={"Authorization": f"Bearer {tokens['ours']}"}).json()["state"] == "done"
+    assert officer.get(f"/people/{profile}").status_code == 404

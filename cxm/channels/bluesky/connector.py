@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cxm.channels.bluesky import ids, sending
+from cxm.channels.bluesky.authorizing import Authorize as Authorize
 from cxm.channels.bluesky.polling import Poll as Poll
 from cxm.channels.bluesky.server import Refused, Server
 from cxm.channels.bluesky.streaming import Stream as Stream

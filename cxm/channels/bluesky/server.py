@@ -15,6 +15,8 @@ from urllib.parse import urlencode
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
+from cxm.channels.authorization import no_token
+from cxm.channels.bluesky import dpop
 from cxm.channels.contracts import AuthExpired, ConnectorError, Gone, RateLimited, Rejected, Response, Session, Unavailable
 from cxm.channels.kit import answers
 from cxm.channels.kit.fields import string, table
@@ -22,7 +24,7 @@ from cxm.channels.kit.text import one_line
 
 DEFAULT = "bsky.social"
 _Key = tuple[UUID, str]
-_OURS = ("ExpiredToken", "InvalidToken", "AuthMissing", "AuthenticationRequired")
+_OURS = ("ExpiredToken", "InvalidToken", "AuthMissing", "AuthenticationRequired", "invalid_token")
 _SHUT = {
     "AccountTakedown": "Its server has taken this account down.",
     "AccountDeactivated": "This account is deactivated.",
@@ -42,6 +44,9 @@ class _Signed:
     refresh: str
     did: str
     handle: str
+    #: Of a sign-in by OAuth: the account's home, and the key its tokens are good with.
+    home: str = ""
+    key: str = ""
 
 
 #: Sessions of this process, until it ends; each process signs in for itself, so that no two ever use up the same renewal.
@@ -100,26 +105,32 @@ class Server:
         if self._appview and "app.bsky." in path.partition("?")[0]:
             headers["atproto-proxy"] = self._appview
         for renewed in (False, True):
-            response = await self._session.http.request(
-                verb,
-                f"{self.base}/xrpc/{path}",
-                headers={**headers, "authorization": f"Bearer {signed.access}"},
-                json=json,
-                content=content,
-                timeout=20.0,
-            )
+            response = await self._sent(signed, verb, path, headers, json=json, content=content)
             if renewed or not _expired(response):
                 break
             signed = await self._renew(signed)
         self._check(response, effect=verb == "POST")
         return answers.body_of(response)
 
+    async def _sent(self, signed: _Signed, verb: str, path: str, headers: Mapping[str, str], **body: Any) -> Response:
+        if signed.key:
+            key, url = dpop.Key.stored(signed.key), f"{signed.home}/xrpc/{path}"
+            return await dpop.request(self._session, key, verb, url, access=signed.access, headers=headers, timeout=20.0, **body)
+        headers = {**headers, "authorization": f"Bearer {signed.access}"}
+        return await self._session.http.request(verb, f"{self.base}/xrpc/{path}", headers=headers, timeout=20.0, **body)
+
     # --- signing in ---
 
     def _alone(self) -> asyncio.Lock:
         return _SIGNING.setdefault(asyncio.get_running_loop(), {}).setdefault(self._key, asyncio.Lock())
 
+    async def _by_oauth(self, refused: str = "") -> _Signed:
+        token = await self._session.token(refused)
+        return _Signed(token.value, "", token.extra.get("did", ""), self.handle, token.extra.get("pds", ""), token.extra.get("key", ""))
+
     async def _sign_in(self) -> _Signed:
+        if self._session.token is not no_token:
+            return await self._by_oauth()
         if (known := _SIGNED.get(self._key)) is not None:
             return known
         async with self._alone():
@@ -129,6 +140,8 @@ class Server:
 
     async def _renew(self, old: _Signed) -> _Signed:
         """A fresh session in place of ``old``, asked for once however many wait for it."""
+        if old.key:
+            return await self._by_oauth(old.access)
         async with self._alone():
             known = _SIGNED.get(self._key)
             if known is not None and known.access != old.access:
@@ -195,7 +208,8 @@ class Server:
         if status == 429 or code == "RateLimitExceeded":
             return RateLimited("The server asks us to slow down.", retry_after=_reset(response, self._session.now))
         if code in _OURS or status == 401:
-            return AuthExpired("The server no longer knows us.", "Enter a fresh app password.")
+            mend = "Enter a fresh app password." if self._session.token is no_token else "Sign in anew."
+            return AuthExpired("The server no longer knows us.", mend)
         if code in _MISSING:
             return NotThere(code)
         if status == 501 or code in ("MethodNotImplemented", "XRPCNotSupported"):
@@ -235,7 +249,7 @@ def _code(response: Response) -> str:
 
 def _expired(response: Response) -> bool:
     """Whether only our session has ended. A server says so by 400 or 401."""
-    return response.status_code in (400, 401) and _code(response) in ("ExpiredToken", "InvalidToken")
+    return response.status_code in (400, 401) and _code(response) in ("ExpiredToken", "InvalidToken", "invalid_token")
 
 
 def _reset(response: Response, now: datetime) -> float | None:

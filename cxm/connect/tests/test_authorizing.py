@@ -17,19 +17,20 @@ from uuid import UUID
 import pytest
 import structlog
 from django.db import connection, connections
+from django.test import Client
 
 from cxm.channels.authorization import SignInEnded
 from cxm.channels.contracts import AuthExpired, RateLimited, Unavailable
 from cxm.channels.kit import oauth2
 from cxm.channels.testing.oauth import SignInServer
-from cxm.channels.testing.web import answer
+from cxm.channels.testing.web import Web, answer
 from cxm.connect import accounts, authorizing, platform_clients, rotation, runtime, token_store, tokens
 from cxm.connect import api as connect
 from cxm.connect.models import Account, PlatformClient, SignIn
 from cxm.connect.tests.hooks_kit import rest
 from cxm.kernel.clock import frozen_at, now
 from cxm.kernel.errors import Invalid
-from cxm.platform import events, secrets
+from cxm.platform import config, events, secrets
 from tests.houses import PASSWORD, House, _own_store, assert_safe, house, other, post  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db
@@ -302,6 +303,27 @@ def test_what_was_not_allowed_is_named_and_the_guard_stands_before_every_call(ho
         runtime.runtime.stop()
     with pytest.raises(Invalid, match="Nobody knows the address"):
         authorizing.begin(house.owner, channel="email", name="care", settings={"address": "a@b.example"}, way="google", client=platform_clients.Typed("i", "s"))  # fmt: skip
+
+
+def test_a_platform_that_reads_who_we_are_finds_it_at_our_address(house: House, monkeypatch: pytest.MonkeyPatch):
+    client = Client()
+    assert [client.get(f"/channels/clients/{name}.json").status_code for name in ("bluesky", "email", "nothing")] == [404] * 3, (
+        "nobody can reach us"
+    )
+    begin = {"channel": "bluesky", "name": "a", "settings": {"handle": "a.example"}}
+    monkeypatch.setattr(authorizing.runtime, "call", lambda work, timeout=0: asyncio.run(work(Web())))
+    assert rest(house)("POST", "/accounts/authorize", begin).json()["code"] == "sign_in_failed"
+    monkeypatch.setenv("CXM_PUBLIC_URL", "https://cxm.example/")
+    config.settings.cache_clear()
+    try:
+        told = client.get("/channels/clients/bluesky.json").json()
+        assert told["client_id"] == "https://cxm.example/channels/clients/bluesky.json"
+        assert told["redirect_uris"] == ["https://cxm.example/channels/authorized"]
+        assert [len(key["kid"]) for key in told["jwks"]["keys"]] == [43] and "d" not in told["jwks"]["keys"][0]
+        assert client.get("/channels/clients/email.json").status_code == 404
+    finally:
+        monkeypatch.undo()
+        config.settings.cache_clear()
 
 
 def test_no_secret_is_ever_logged(house: House, server: SignInServer, lent: None, caplog: Any, capfd: Any):

@@ -11,6 +11,7 @@ constraint of the database.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -165,11 +166,12 @@ def _sort_in(batch: _Batch, groups: dict[UUID, list[_Spoken]]) -> dict[UUID, lis
     latest = _latest(batch, list(groups))
     missing: dict[UUID, list[_Spoken]] = {}
     fresh: list[Conversation] = []
+    numbers = _numbers(batch.organization, [key for key in groups if key not in latest or _is_over(latest[key], groups[key])])
     for key in sorted(groups):
         group, row = groups[key], latest.get(key)
         if row is None or _is_over(row, group):
             if any(entry.opens for entry in group):
-                fresh.append(_new(batch, key, group, _count(batch.organization, key) if row else 0))
+                fresh.append(_new(batch, key, group, numbers[key]))
                 missing[key] = group
         else:
             _continue(batch, row, group)
@@ -191,8 +193,13 @@ def _latest(batch: _Batch, keys: list[UUID]) -> dict[UUID, Conversation]:
     return found
 
 
-def _count(organization: UUID, key: UUID) -> int:
-    return Conversation.objects.for_organization(organization).filter(key=key).count()
+def _numbers(organization: UUID, keys: list[UUID]) -> Counter[UUID]:
+    """How many conversations of each key there were, those of people who were erased among them."""
+    return (
+        Counter(Conversation.objects.for_organization(organization).filter(key__in=keys).values_list("key", flat=True))
+        if keys
+        else Counter()
+    )
 
 
 def _is_over(row: Conversation, group: Sequence[_Spoken]) -> bool:

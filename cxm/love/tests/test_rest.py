@@ -155,4 +155,4 @@ def test_profiles(world: World, call: Caller) -> None:
     (entry,) = call("GET", f"/profiles/{one}/timeline", status=200)["items"]
     assert (entry["kind"], entry["mention"]["text"]) == ("mention", "hello")
     assert call("GET", f"/profiles/{one}/export", status=200)["timeline"] == [entry]
-    call("POST", f"/profiles/{one}/erase", {}, 404)
+    call("POST", f"/profiles/{one}/erase", {}, 422)
