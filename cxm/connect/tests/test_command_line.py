@@ -16,6 +16,7 @@ from cxm.connect import api as connect
 from cxm.connect.models import Account, Source
 from cxm.kernel.clock import now
 from cxm.kernel.errors import Invalid, NotFound
+from cxm.platform import config
 from cxm.run import doctor
 from cxm.run.cli import app, kit
 from tests.houses import House, _own_store, house  # noqa: F401 - fixtures
@@ -82,6 +83,40 @@ def test_signing_in_anew_asks_for_secrets_and_never_takes_them_as_arguments(hous
     )  # everywhere: a test
     with pytest.raises(AssertionError, match="knows no credential"):
         cxm("account", "sign-in", "email/care", "--key", "colour")
+
+
+def test_signing_in_at_a_platform_begins_on_the_command_line(house: House, cxm: Any, monkeypatch: pytest.MonkeyPatch):
+    begin = (
+        "account",
+        "authorize",
+        "email/care",
+        "--way",
+        "google",
+        "--client-id",
+        "our-id",
+        "--secret-stdin",
+        "--set",
+        "address=care@acme.example",
+    )
+    with pytest.raises(Invalid, match="Nobody knows the address"):
+        cxm(*begin, stdin="a-secret\n")
+    monkeypatch.setenv("CXM_PUBLIC_URL", "https://cxm.example")
+    config.settings.cache_clear()
+    try:
+        told = json.loads(cxm(*begin, "--json", stdin="a-secret\n"))
+        assert (
+            told["redirect_uri"] == "https://cxm.example/channels/authorized"
+            and "client_id=our-id" in told["url"]
+            and "a-secret" not in str(told)
+        )
+        mail = connect.connect(
+            house.owner, channel="email", name="care", settings={"address": "a@b.example", "imap_host": "imap.b.example"}, credentials={"username": "a", "password": "b"},
+        )[0]  # fmt: skip
+        plain = cxm("account", "authorize", str(mail.id), "--way", "google", "--client-id", "our-id", "--secret-stdin", stdin="a-secret\n")
+        assert plain.startswith("open: https://accounts.google.com/") and "https://cxm.example/channels/authorized" in plain
+    finally:
+        monkeypatch.undo()
+        config.settings.cache_clear()
 
 
 def test_the_doctor_names_accounts_that_fail_with_the_mend(house: House, monkeypatch: pytest.MonkeyPatch):

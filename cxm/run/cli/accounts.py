@@ -208,7 +208,7 @@ def sign_in(
 @accounts_app.command("authorize")
 def authorize(
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Its id, or channel/name; a new one is named channel/name.")],
-    way: Annotated[str, typer.Option(help="Which sign-in, such as google; see cxm channels show.")] = "",
+    way: Annotated[str, typer.Option(help="Which sign-in, such as google, where the channel has several.")] = "",
     client_id: Annotated[str, typer.Option(help="As registered at the platform; kept once it proved right.")] = "",
     secret_stdin: Annotated[bool, typer.Option("--secret-stdin", help="Read the client secret from standard input.")] = False,
     set_: Annotated[
