@@ -19,13 +19,14 @@ from urllib.parse import urlsplit
 from bench.installation import installation
 
 
-def _requests(url: str, secret: str, count: int) -> list[bytes]:
+def requests_of(url: str, secret: str, count: int, prefix: str = "m") -> list[bytes]:
+    """Signed requests, whole, each with a message of its own."""
     key, parts = base64.b64decode(secret.removeprefix("whsec_")), urlsplit(url)
     made: list[bytes] = []
     for number in range(count):
         body = json.dumps(
             {
-                "native_id": f"m{number}",
+                "native_id": f"{prefix}{number}",
                 "kind": "message",
                 "text": f"Where is my order {number}? I wait since Tuesday.",
                 "published_at": "2026-11-20T10:00:00Z",
@@ -39,7 +40,8 @@ def _requests(url: str, secret: str, count: int) -> list[bytes]:
     return made
 
 
-async def _send(host: str, port: int, requests: list[bytes], rate: float, connections: int = 64) -> tuple[list[float], int]:
+async def send_at(host: str, port: int, requests: list[bytes], rate: float, connections: int = 64) -> tuple[list[float], int]:
+    """Send each at its planned instant; the answers' times and how many were 2xx."""
     free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
     for _ in range(connections):
         free.put_nowait(await asyncio.open_connection(host, port))
@@ -67,13 +69,13 @@ async def _send(host: str, port: int, requests: list[bytes], rate: float, connec
 def _generator(
     host: str, port: int, requests: list[bytes], rate: float, answer: multiprocessing.Queue[tuple[list[float], int, float]]
 ) -> None:
-    times, good = asyncio.run(_send(host, port, requests, rate))
+    times, good = asyncio.run(send_at(host, port, requests, rate))
     answer.put((times, good, time.process_time()))
 
 
 def _measure(url: str, secret: str, rate: float, seconds: int) -> tuple[dict[str, float], int]:
     parts = urlsplit(url)
-    requests = _requests(url, secret, int(rate * seconds))
+    requests = requests_of(url, secret, int(rate * seconds))
     answer: multiprocessing.Queue[tuple[list[float], int, float]] = multiprocessing.Queue()
     process = multiprocessing.Process(target=_generator, args=(parts.hostname, parts.port, requests, rate, answer))
     process.start()

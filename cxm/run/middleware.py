@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.utils import translation
 from django.utils.translation import gettext_noop as _
 
-from cxm.kernel.errors import CxmError, NotAllowed, NotFound, NotNow
+from cxm.kernel.errors import CxmError, NotAllowed, NotFound, NotNow, TooMany
 from cxm.platform import once
 from cxm.platform.problems import problem
 
@@ -110,6 +110,12 @@ def understood(exception: Exception) -> CxmError:
             _("The database does not answer just now."),
             _("Try again in a moment; nothing you sent was accepted."),
         )
+    if isinstance(exception, MemoryError):
+        return NotNow(
+            "memory_short",
+            _("There is too little memory for that just now."),
+            _("Try again in a moment; nothing you sent was accepted."),
+        )
     return CxmError(
         "internal", _("Something broke on our side."), _("Try again; if it stays, tell your administrator the time it happened.")
     )
@@ -120,7 +126,10 @@ def show(request: HttpRequest, error: CxmError) -> HttpResponse:
     if request.path.startswith(("/api/", "/in/")):
         return problem(error, request)
     template = "design/error_fragment.html" if request.headers.get("HX-Request") else "design/error.html"
-    return render(request, template, {"error": error, "said": _said(error)}, status=error.status)
+    response = render(request, template, {"error": error, "said": _said(error)}, status=error.status)
+    if isinstance(error, NotNow | TooMany):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 def _said(error: CxmError) -> str:
