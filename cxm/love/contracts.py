@@ -75,6 +75,8 @@ class ConversationView:
     version: int
     last_mention: Mapping[str, Any] | None
     unread: bool = False
+    #: The person was erased: nobody can add anything.
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)

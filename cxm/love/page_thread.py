@@ -248,7 +248,7 @@ def _instant(text: str) -> datetime | None:
 
 def composer(actor: Actor, view: ConversationView, organization: str, drafts: Sequence[DraftView] = ()) -> dict[str, Any]:
     """What may be written here: ``modes`` for ``<c-composer>`` (each with its draft, the one in ``mode`` shown), ``notices`` to read before."""
-    may_reply, may_note = actor.may("conversations:reply", view.unit), actor.may("conversations:note", view.unit)
+    may_reply, may_note = (actor.may(right, view.unit) and not view.erased for right in ("conversations:reply", "conversations:note"))
     modes: list[dict[str, Any]] = []
     notices: list[dict[str, str]] = []
     if may_reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,11 @@ def test_a_word_of_somebody_who_is_erased_is_nowhere(house: House, store: Any, w
     for path in (*(f"/inbox/{talk}" for talk in talks), "/inbox", "/people", "/coverage", "/inbox/cases", "/channels/quarantine"):
         page = browser.get(path)
         assert page.status_code == 200 and word not in page.content.decode(), path
+    gone = {talk for talk in talks if love.conversation(house.owner, talk).conversation.erased}
+    assert 0 < len(gone) < len(talks), "the neighbour's stays"
+    for talk in talks:  # nobody can go on with what is gone, so nothing offers to
+        page = browser.get(f"/inbox/{talk}").content.decode()
+        assert bool(re.findall(rf'(?:action|hx-post)="/inbox/{talk}/\w+', page)) is (talk not in gone), talk
     after = listen.coverage(house.owner)
     assert (after.heard, after.deleted) == (
         before.heard + before.quarantined - after.quarantined - 1,

@@ -69,6 +69,7 @@ def _view(row: Conversation, entry: Entry | None, seen: datetime | None, member:
         version=row.version,
         last_mention=public(entry) if entry else None,
         unread=member is not None and theirs_new,
+        erased=row.erased_at is not None,
     )
 
 
