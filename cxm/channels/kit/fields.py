@@ -41,6 +41,12 @@ def milliseconds(value: object) -> datetime | None:
     return datetime.fromtimestamp(count / 1000, UTC)
 
 
+def seconds(value: object) -> datetime | None:
+    """The moment that whole seconds since 1970 name, in UTC; None where they name none."""
+    count = whole(value)
+    return None if count is None else milliseconds(count * 1000)
+
+
 def needed(told: dict[str, Any], name: str, limit: int = 1024) -> str:
     """The text under ``name``, not empty. Raises :class:`Missing`."""
     value = told.get(name)
