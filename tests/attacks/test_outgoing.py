@@ -270,6 +270,7 @@ FIELDS = {
     "matrix server_url": ("POST", "/accounts", lambda value, own: _homeserver("matrix", server_url=f"https://{value}")),
     "bluesky server_url": ("POST", "/accounts", lambda value, own: _homeserver("bluesky", server_url=f"https://{value}")),
     "bluesky stream_url": ("POST", "/accounts", lambda value, own: _homeserver("bluesky", stream_url=f"wss://{value}")),
+    "telegram server_url": ("POST", "/accounts", lambda value, own: _homeserver("telegram", server_url=f"https://{value}")),
     "feed address": ("POST", "/accounts", lambda value, own: {"channel": "rss", "name": f"feeds {value}", "settings": {"feeds": [f"https://{value}/feed"]}}),
     "change webhooks": ("PATCH", "/webhooks/{webhook}", lambda value, own: {"url": f"https://{value}/x"}),
 }  # fmt: skip
@@ -279,6 +280,7 @@ def _homeserver(channel: str, **addresses: str) -> dict[str, Any]:
     given = {
         "matrix": ({"server_url": "https://matrix.org"}, {"access_token": "x"}),
         "bluesky": ({"handle": "acme.example"}, {"password": "y"}),
+        "telegram": ({}, {"token": "1:a"}),
     }
     settings, credentials = given[channel]
     return {"channel": channel, "name": f"{channel} {addresses}", "settings": {**settings, **addresses}, "credentials": credentials}

@@ -29,11 +29,18 @@ class Ear:
     """An account, and a web in memory that its connector is handed instead of the real one."""
 
     def __init__(
-        self, house: House, web: Any, channel: str, settings: Mapping[str, Any], credentials: Mapping[str, str] | None = None
+        self,
+        house: House,
+        web: Any,
+        channel: str,
+        settings: Mapping[str, Any] | None = None,
+        credentials: Mapping[str, str] | None = None,
+        account: UUID | None = None,
     ) -> None:
         self.house, self.web, self.channel = house, web, channel
-        made, _ = connect.connect(house.owner, channel=channel, name="Ours", settings=settings, credentials=credentials)
-        self.account: UUID = made.id
+        if account is None:
+            account = connect.connect(house.owner, channel=channel, name="Ours", settings=settings or {}, credentials=credentials)[0].id
+        self.account: UUID = account
         self.call = rest(house)
 
     def session(self) -> Session:

@@ -43,6 +43,18 @@ class Moved(Rejected):
         self.chat = chat
 
 
+def base_of(session: Session) -> str:
+    """The server's address: Telegram's own where the account names none."""
+    return string(session.account.settings.get("server_url"), 500).strip().rstrip("/") or _SERVER
+
+
+async def find(session: Session) -> None:
+    """Whether a Bot API answers at all, which it does to nobody's token too. Raises the five errors."""
+    response = await session.http.request("POST", f"{base_of(session)}/bot0:nobody/getMe", json={}, timeout=15.0)
+    if "ok" not in answers.body_of(response):
+        raise Rejected("It answers, but not as a Bot API.", "Check its address.")
+
+
 class Bot:
     """One bot on its server. ``id`` stands in its token."""
 
@@ -54,7 +66,7 @@ class Bot:
             raise AuthExpired("That is no bot token.", "Copy the whole of it from @BotFather, like 123456789:AAE… .")
         self.id = found.group(1)
         self._token = token
-        self._base = string(session.account.settings.get("server_url"), 500).strip().rstrip("/") or _SERVER
+        self._base = base_of(session)
 
     async def call(self, method: str, asked: Mapping[str, Any] | None = None, *, effect: bool = False, timeout: float = 15.0) -> Any:
         """The ``result`` of a method. ``effect``: it changes something there. Raises the five errors."""
@@ -69,7 +81,7 @@ class Bot:
 
     async def file(self, path: str) -> bytes:
         """The bytes of what ``getFile`` named. Raises the five errors."""
-        response = await self._session.http.request("GET", f"{self._base}/file/bot{self._token}/{path}", timeout=30.0)
+        response = await self._session.http.request("GET", f"{self._base}/file/bot{self._token}/{path}", timeout=20.0)
         if (error := answers.error_of(response, self._session.now, effect=False)) is not None:
             raise error
         return response.content

@@ -24,19 +24,21 @@ from cxm.channels.contracts import (
 )
 from cxm.channels.kit import jsons
 from cxm.channels.kit.fields import Missing, entries, milliseconds, string, table, whole
-from cxm.channels.telegram.bot import Bot, Moved
+from cxm.channels.telegram.bot import Bot, Moved, find
 from cxm.channels.telegram.files import file_of
 from cxm.channels.telegram.ids import native_id, parts
 from cxm.kernel import clock
 
 #: Seconds a question for news stays open.
-LONG = 30
+LONG = 25
 #: Updates of one answer, the most there are.
 LIMIT = 100
 #: Bytes of one batch, files included; what is beyond is asked for again.
 BATCH_BYTES = 20_000_000
 #: What we ask to be told; reactions only come where they are named.
 WANTED = ("message", "edited_message", "message_reaction")
+#: How long the files of one batch may take: the runtime takes 90 s without a batch for a dead stream.
+PATIENCE = timedelta(seconds=15)
 _NAME_KEPT = timedelta(days=1)
 
 
@@ -52,7 +54,7 @@ class Stream:
     """Asks what is new and waits for it: heard within a second."""
 
     async def listen(self, session: Session, cursor: Mapping[str, Any] | None) -> AsyncIterator[Polled]:
-        """Batches as they come, an empty one every half minute as a sign of life."""
+        """Batches as they come, an empty one every 25 seconds as a sign of life."""
         wait = 0
         while True:
             # A stream outlives the moment its session was made at.
@@ -113,7 +115,7 @@ class Delete:
 
 
 class Test:
-    """The test button: the token, who the bot is, and whether its messages come to us."""
+    """The test button: the server, the token, who the bot is, and whether its messages come to us."""
 
     __test__ = False
 
@@ -121,6 +123,8 @@ class Test:
         """Nothing is sent, and no update is confirmed."""
         steps: list[TestStep] = []
         try:
+            await find(session)
+            steps.append(TestStep("Find the server", True, "A Bot API answers."))
             bot = Bot(session)
             me = table(await bot.call("getMe"))
             steps.append(TestStep("Sign in", True, f"We are @{string(me.get('username'), 100)}."))
@@ -128,7 +132,7 @@ class Test:
             await bot.call("getUpdates", {"limit": 1, "timeout": 0})
             steps.append(TestStep("Listen", True, _groups(me)))
         except ConnectorError as error:
-            steps.append(TestStep(("Sign in", "Listen")[len(steps)], False, f"{error.text} {error.mend}".strip()))
+            steps.append(TestStep(("Find the server", "Sign in", "Listen")[len(steps)], False, f"{error.text} {error.mend}".strip()))
         return steps
 
 
@@ -150,9 +154,9 @@ async def _updates(session: Session, cursor: Mapping[str, Any] | None, *, wait: 
     asked = {"offset": offset, "limit": LIMIT, "timeout": wait, "allowed_updates": WANTED}
     updates = [table(update) for update in entries(await bot.call("getUpdates", asked, timeout=wait + 20.0))]
     found: list[RawDelivery] = []
-    size = 0
+    size, begun = 0, clock.now()
     for update in updates:
-        if size > BATCH_BYTES:
+        if found and (size > BATCH_BYTES or clock.now() - begun > PATIENCE):
             break
         found.append(await _delivery(bot, session, update, me))
         size += len(found[-1].body)
@@ -186,7 +190,7 @@ async def _file(bot: Bot, session: Session, message: dict[str, Any]) -> bytes | 
     if found is None or not found.id or not wished or found.size > wished * 1_000_000:
         return None
     try:
-        path = string(table(await bot.call("getFile", {"file_id": found.id})).get("file_path"), 1000)
+        path = string(table(await bot.call("getFile", {"file_id": found.id}, timeout=10.0)).get("file_path"), 1000)
         # A server of one's own, run with --local, names files on its own disk.
         content = await bot.file(path) if path and not path.startswith("/") else b""
     except (AuthExpired, RateLimited):

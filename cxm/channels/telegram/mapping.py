@@ -53,10 +53,10 @@ def map_delivery(delivery: RawDelivery, account: AccountView) -> Iterable[Item]:
         if "message_reaction" in update:
             return list(_reactions(table(update["message_reaction"]), me))
         edited = "edited_message" in update
-        message = update.get("edited_message") if edited else update.get("message")
-        if not isinstance(message, dict):
+        message = table(update.get("edited_message") if edited else update.get("message"))
+        if not message:
             raise Missing("The update holds no message that is understood here.")
-        return _message(table(message), me, table(told.get("file")), edited=edited)
+        return _message(message, me, table(told.get("file")), edited=edited)
     except Missing as error:
         return [Unmappable(str(error), delivery.body, _name_of(update), "field_missing")]
 

@@ -76,11 +76,16 @@ def check(
 
 
 @channels_app.command("score")
-def score(as_json: kit.AsJson = False) -> None:
-    """Each channel's tier, computed from what its folder holds. Example: cxm channels score"""
+def score(
+    name: Annotated[str | None, typer.Argument(help="One channel; all without.")] = None,
+    as_json: kit.AsJson = False,
+) -> None:
+    """Each channel's tier, computed from what its folder holds. Example: cxm channels score matrix"""
+    from cxm.channels import registry
+    from cxm.channels.score import score as score_channel
     from cxm.channels.score import scores
 
-    found = scores()
+    found = scores() if name is None else (score_channel(registry.channel(name)),)
     plain = [
         {"channel": s.channel, "tier": s.tier, "never_run_live": s.never_run_live, "missing": [c.text for c in s.missing()]} for s in found
     ]

@@ -26,6 +26,7 @@ from cxm.channels.contracts import (
     Session,
     Unavailable,
 )
+from cxm.channels.telegram import connector
 from cxm.channels.telegram.connector import Delete, Edit, Poll, Reply, Stream, Test
 from cxm.channels.telegram.mapping import map_delivery
 from cxm.channels.telegram.tests.provider import BASE, TOKEN, BotApi, session_of
@@ -89,7 +90,7 @@ def test_a_server_that_goes_away_in_the_middle_of_a_question_costs_nothing(api: 
         asyncio.run(listen())
     found = asyncio.run(listen())
     assert [texts(one, session) for one in found] == [["While it was away"], []], "heard once, and then it is confirmed"
-    assert [one.get("timeout") for one in api.calls("getUpdates")][-2:] == [0, 30], "first at once, then patiently"
+    assert [one.get("timeout") for one in api.calls("getUpdates")][-2:] == [0, 25], "first at once, then patiently"
 
 
 def test_numbers_that_begin_anew_after_a_week_of_silence_hide_nothing(api: BotApi) -> None:
@@ -128,6 +129,17 @@ def test_a_batch_of_large_files_is_cut_and_goes_on(api: BotApi) -> None:
     first = look(session)
     rest = look(session, first.cursor)
     assert first.more and not rest.more and len(first.deliveries) + len(rest.deliveries) == 5
+
+
+def test_files_that_take_long_do_not_hold_up_what_is_there(api: BotApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = session_of(api, NOW)
+    for number in range(3):
+        api.hears(f"Number {number}")
+    monkeypatch.setattr(connector, "PATIENCE", timedelta(seconds=-1))
+    batches = [look(session)]
+    while batches[-1].more:
+        batches.append(look(session, batches[-1].cursor))
+    assert [texts(one, session) for one in batches] == [["Number 0"], ["Number 1"], ["Number 2"]]
 
 
 def test_a_reaction_that_is_taken_back_is_gone_and_another_stays(api: BotApi) -> None:
@@ -216,12 +228,20 @@ def test_the_button_says_what_it_hears_and_takes_nothing(api: BotApi) -> None:
     session = session_of(api, NOW)
     api.hears("Waits")
     steps = asyncio.run(Test().test(session))
-    assert [(step.name, step.ok) for step in steps] == [("Sign in", True), ("Listen", True)] and "@acme_care_bot" in steps[0].text
+    assert [(step.name, step.ok) for step in steps] == [("Find the server", True), ("Sign in", True), ("Listen", True)]
+    assert "@acme_care_bot" in steps[1].text
     assert texts(look(session), session) == ["Waits"]
     api.refuse(409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first")
-    assert [(step.ok, "webhook" in step.text) for step in asyncio.run(Test().test(session))] == [(True, False), (False, True)]
+    assert [(step.ok, "webhook" in step.text) for step in asyncio.run(Test().test(session))] == [
+        (True, False),
+        (True, False),
+        (False, True),
+    ]
     api.token = None  # revoked
-    [refused] = asyncio.run(Test().test(session))
+    _, refused = asyncio.run(Test().test(session))
     assert not refused.ok and "does not know this bot token" in refused.text and "/mybots" in refused.text
-    [never] = asyncio.run(Test().test(session_of(api, NOW, token="../../getMe")))
+    _, never = asyncio.run(Test().test(session_of(api, NOW, token="../../getMe")))
     assert not never.ok and "no bot token" in never.text and not any("getMe/" in one.url for one in api.web.requests)
+    api.web.otherwise(lambda asked: answer(content="<h1>Hello</h1>"))
+    [elsewhere] = asyncio.run(Test().test(session))
+    assert not elsewhere.ok and "not as a Bot API" in elsewhere.text
