@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from html import unescape
 
 import pytest
+from typer.testing import CliRunner
 
 from cxm.channels.contracts import AuthExpired
 from cxm.channels.telegram.tests.provider import ANN, TOKEN, BotApi
 from cxm.connect import api as connect
 from cxm.connect.models import Account
+from cxm.run.cli import app
 from tests.houses import House, _own_store, assert_safe, house, post  # noqa: F401 - fixtures
 from tests.journey.test_polled_channels import Ear
 
@@ -45,3 +48,11 @@ def test_the_page_connects_a_bot_and_what_it_hears_becomes_conversations(house: 
     api.token = None
     with pytest.raises(AuthExpired, match="does not know this bot token"):
         ear.listen()
+
+
+def test_one_channel_is_graded_by_its_name() -> None:
+    done = CliRunner().invoke(app, ["channels", "score", "telegram", "--json"])
+    assert done.exit_code == 0, done.output
+    [graded] = json.loads(done.stdout)
+    # Telegram has no key for a call and gives nothing to read back: the rest of gold is met.
+    assert (graded["channel"], graded["tier"], len(graded["missing"])) == ("telegram", "silver", 1)
