@@ -7,9 +7,12 @@ These pages repeat them for readers; tests/test_docs.py fails where a page and t
 from __future__ import annotations
 
 import ast
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +215,6 @@ def _help_of(parameter: Any) -> str:
 def channels_page() -> str:
     """``channels.md``."""
     from cxm.channels import registry
-    from cxm.channels.score import score
 
     intro = (
         "The tier is computed from what a channel's folder holds (`cxm channels score`), never claimed: bronze maps, verifies and is "
@@ -223,13 +225,31 @@ def channels_page() -> str:
     rows: list[tuple[str, ...]] = []
     details: list[str] = []
     for channel in registry.channels():
-        manifest, result = channel.manifest, score(channel)
+        manifest, result = channel.manifest, _score(channel.name)
         live = "never run against the live service" if result.never_run_live else "run against the live service"
         link = f"[{manifest.title}](../../cxm/channels/{manifest.name}/README.md)"
         rows.append((link, result.tier, ", ".join(manifest.capabilities), manifest.support, live))
         details.append(_channel(manifest, result, live))
     parts.append(table(("channel", "tier", "can", "support", "against the live service"), rows))
     return "\n".join([*parts, *details]).rstrip() + "\n"
+
+
+def grades() -> str:
+    """``cxm/channels/grades.json``: what pages show of the same."""
+    from cxm.channels import registry
+    from cxm.channels.grades import Grade
+
+    found = {channel.name: _score(channel.name) for channel in registry.channels()}
+    told = {name: asdict(Grade(one.tier, one.never_run_live)) for name, one in sorted(found.items())}
+    return json.dumps(told, indent=2) + "\n"
+
+
+@cache
+def _score(name: str) -> Any:
+    from cxm.channels import registry
+    from cxm.channels.score import score
+
+    return score(registry.channel(name))
 
 
 def _channel(manifest: Any, result: Any, live: str) -> str:
@@ -403,6 +423,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/events.md": events_page,
     "reference/permissions.md": permissions_page,
 }
+#: What is no page: read by the program itself.
+GRADES = ROOT / "cxm" / "channels" / "grades.json"
 SECTIONS: dict[str, Callable[[], str]] = {"operations/settings.md": settings_table}
 
 
@@ -410,6 +432,7 @@ def rendered() -> dict[Path, str]:
     """Every generated page, whole, by its path; of pages with a generated section, the page with that section made anew."""
     get_ready()
     found = {DOCS / name: make() for name, make in PAGES.items()}
+    found[GRADES] = grades()
     for name, make in SECTIONS.items():
         before, _, rest = (DOCS / name).read_text("utf-8").partition(BEGIN)
         _, _, after = rest.partition(END)

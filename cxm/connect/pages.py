@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +11,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from cxm.channels import registry
+from cxm.channels.grades import grade
 from cxm.channels.registry import Channel
-from cxm.channels.score import Score
 from cxm.connect import api as connect
 from cxm.connect import quarantine_pages, schema_forms, selectors, sources_pages, strips
 from cxm.connect.account_json import inbound_url
@@ -39,7 +38,10 @@ def channels_page(request: HttpRequest) -> HttpResponse:
     counted = connect.source_sums(actor.organization)
     for one in visible_accounts(actor):
         ours.setdefault(one.channel, []).append({"account": one, "health": connect.health_of(one, counted.get(one.id))})
-    places = [{"channel": known, "manifest": known.manifest, "accounts": ours.get(known.name, [])} for known in registry.channels()]
+    places = [
+        {"channel": known, "manifest": known.manifest, "grade": grade(known.name), "accounts": ours.get(known.name, [])}
+        for known in registry.channels()
+    ]
     context = {
         "places": sorted(places, key=lambda place: (not place["accounts"], place["manifest"].title.casefold())),
         "connected": sum(len(rows) for rows in ours.values()),
@@ -47,22 +49,6 @@ def channels_page(request: HttpRequest) -> HttpResponse:
         "quarantined": quarantine_pages.count(actor) if actor.may("intake:read") else None,
     }
     return render(request, "connect/channels.html", context)
-
-
-@require_GET
-@govern.page("accounts:read")
-def tier_fragment(request: HttpRequest, channel: str) -> HttpResponse:
-    """A channel's tier, computed from its folder; asked for after the page is there, since the first time takes seconds."""
-    known = registry.channel(channel)
-    return render(request, "connect/tier.html", {"score": tier(known.name), "manifest": known.manifest})
-
-
-@lru_cache(maxsize=200)
-def tier(channel: str) -> Score:
-    """The score of a channel; a folder does not change while the program runs."""
-    from cxm.channels.score import score
-
-    return score(registry.channel(channel))
 
 
 @never_cache

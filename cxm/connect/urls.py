@@ -11,7 +11,6 @@ urlpatterns = [
     path("channels/authorized", authorizing_pages.authorized, name="authorized"),
     path("channels/clients/<slug:channel>.json", authorizing_pages.client_metadata, name="client_metadata"),
     path("channels/new/<slug:channel>", connecting_pages.new_account, name="account_new"),
-    path("channels/tier/<slug:channel>", pages.tier_fragment, name="channel_tier"),
     path("channels/<uuid:account>", pages.account_page, name="account"),
     path("channels/<uuid:account>/test", pages.test_fragment, name="account_test"),
     path("channels/<uuid:account>/sources", sources_pages.sources_page, name="account_sources"),

@@ -9,10 +9,10 @@ import pytest
 from django.test import Client
 
 from cxm.channels import registry
+from cxm.channels.grades import Grade
 from cxm.connect import accounts, pages, quarantine_pages, schema_forms, strips
 from cxm.connect import api as connect
 from cxm.connect.models import Account, Gap, Quarantined
-from cxm.govern import api as govern
 from cxm.kernel.clock import now
 from tests.houses import HOSTILE, House, _own_store, assert_safe, house, line, other, post  # noqa: F401 - fixtures
 
@@ -237,11 +237,8 @@ def test_fields_follow_the_schema():
 
 
 def test_the_tier_is_told(house: House, monkeypatch: pytest.MonkeyPatch):
-    from cxm.channels.score import Score
-
-    monkeypatch.setattr(pages, "tier", lambda name: Score(name, "silver", (), True))
-    text = house.browser().get("/channels/tier/webhook").content.decode()
-    assert "silver" in text
-    assert "not yet run live" in text
-    assert house.browser().get("/channels/tier/nothing").status_code == 404
-    assert govern.root_unit(house.organization)
+    grades = {"webhook": Grade("silver", True), "email": Grade("gold", False)}
+    monkeypatch.setattr(pages, "grade", grades.get)
+    text = house.browser().get("/channels").content.decode()
+    assert text.count("silver") == text.count("not yet run live") == 1 and "gold" in text
+    assert "no grade" not in text, "nothing is said of a channel that came later"
