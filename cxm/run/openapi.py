@@ -36,6 +36,7 @@ _MEANING = {
     "403": "The token or its member may not.",
     "404": "Not there, or another organization's.",
     "409": "There already, or no longer possible.",
+    "410": "It was deleted by its author or the platform.",
     "422": "Not valid; `errors` names each field.",
     "429": "Too many requests; `Retry-After` says when.",
     "503": "Not available just now; nothing was accepted. `Retry-After` says when.",
@@ -59,6 +60,8 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         wanted |= {"404", "409"}  # ids stand in bodies too
     if "{" in path:
         wanted.add("404")
+    if "{mention}" in path:
+        wanted.add("410")
     for status in sorted(wanted):
         operation["responses"].setdefault(status, {"$ref": f"#/components/responses/Problem{status}"})
     if method == "post":

@@ -270,6 +270,7 @@ FIELDS = {
     "matrix server_url": ("POST", "/accounts", lambda value, own: _homeserver("matrix", server_url=f"https://{value}")),
     "bluesky server_url": ("POST", "/accounts", lambda value, own: _homeserver("bluesky", server_url=f"https://{value}")),
     "bluesky stream_url": ("POST", "/accounts", lambda value, own: _homeserver("bluesky", stream_url=f"wss://{value}")),
+    "bluesky plc_url": ("POST", "/accounts", lambda value, own: _homeserver("bluesky", plc_url=f"https://{value}")),
     "telegram server_url": ("POST", "/accounts", lambda value, own: _homeserver("telegram", server_url=f"https://{value}")),
     "feed address": ("POST", "/accounts", lambda value, own: {"channel": "rss", "name": f"feeds {value}", "settings": {"feeds": [f"https://{value}/feed"]}}),
     "change webhooks": ("PATCH", "/webhooks/{webhook}", lambda value, own: {"url": f"https://{value}/x"}),
@@ -304,7 +305,7 @@ def test_every_field_by_the_api(ours: House, field: str) -> None:
 
 def test_no_field_with_an_address_is_forgotten(document: dict[str, Any]) -> None:
     """A new member of a request that is named like an address or host has to be added above."""
-    known = {"url", "reply_url", "imap_host", "smtp_host", "server_url", "stream_url"}
+    known = {"url", "reply_url", "imap_host", "smtp_host", "server_url", "stream_url", "plc_url"}
     never_called = {"web_url"}  # links on pages alone
     named: set[str] = set()
     for name, schema in document["components"]["schemas"].items():

@@ -86,7 +86,8 @@ class History:
                 assert [found["native_id"]] == done, f"we say sent as {found['native_id']}, the provider says {done}"
             elif found["state"] != "unknown":
                 assert not done or found["state"] == "queued", f"we say {found['state']} ({found['detail']}), the provider did it"
-        assert all(call.signed for call in self.provider.calls), "a call that was not signed as agreed"
+        # Of its own replies: other tests share the provider, and some of them change an account's secret.
+        assert all(call.signed for call in self.provider.calls if call.intent in self.replies), "a call that was not signed as agreed"
 
     def check_order(self, account: WebhookAccount) -> None:
         """Inbound order is the provider's; replies of one conversation leave in the order they were written."""

@@ -16,6 +16,7 @@ from cxm.platform.config import settings as options
 from cxm.platform.secrets import fingerprint
 from cxm.run import backup
 from cxm.run.cli import backups
+from cxm.run.erasures import Applied
 
 
 def digest(content: bytes) -> str:
@@ -112,7 +113,7 @@ def test_another_key_is_said(capsys: pytest.CaptureFixture[str]):
     assert backup.key_state({"key_fingerprints": [ours]}) == "here"
     manifest = {"key_fingerprints": ["0badf00d"], "made_at": "2026-11-22T10:00:00Z", "counts": {}, "blobs": {"files": 0}}
     assert backup.key_state(manifest) == "other"
-    backups._say(manifest, "other", ("Marlow Coffee",), 0, as_json=False)
+    backups._say(manifest, "other", ("Marlow Coffee",), 0, False, Applied(0, 0))
     said = capsys.readouterr().err
     assert "another than the backup's (fingerprint 0badf00d)" in said and "A stop is on for Marlow Coffee" in said
 
