@@ -133,6 +133,7 @@ class Place:
 
 @pytest.fixture
 def place(house: House, settings: Any) -> Place:
+    # Nothing is counted: the walk posts more forms in a minute than the limits on guessing and on calls let one member post.
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
     unit = house.unit("Spain")
     account = house.account("Support")

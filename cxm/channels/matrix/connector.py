@@ -11,11 +11,10 @@ from typing import Any
 import orjson
 
 from cxm.channels.contracts import ConnectorError, Gone, Outgoing, Polled, Rejected, Sent, Session, TestStep, Unavailable, Unheard
-from cxm.channels.kit import jsons
+from cxm.channels.kit import jsons, longpoll
 from cxm.channels.kit.fields import entries, milliseconds, string, table, whole
 from cxm.channels.matrix.homeserver import Homeserver, part
 from cxm.channels.matrix.syncing import Memory, Reader, wanted
-from cxm.kernel import clock
 
 #: Seconds a question for news stays open: the runtime takes 90 s of silence for a dead stream.
 LONG = 30
@@ -39,15 +38,9 @@ class Poll:
 class Stream:
     """Asks what is new and waits for it: heard within a second."""
 
-    async def listen(self, session: Session, cursor: Mapping[str, Any] | None) -> AsyncIterator[Polled]:
+    def listen(self, session: Session, cursor: Mapping[str, Any] | None) -> AsyncIterator[Polled]:
         """Batches as they come, an empty one every half minute as a sign of life."""
-        wait = 0
-        while True:
-            # A stream outlives the moment its session was made at.
-            batch = await _sync(replace(session, now=clock.now()), cursor, wait=wait)
-            cursor = batch.cursor
-            yield batch
-            wait = 0 if batch.more else LONG
+        return longpoll.listen(_sync, session, cursor, LONG)
 
 
 class Reply:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +21,7 @@ from cxm.channels.contracts import (
     TestStep,
     Unavailable,
 )
-from cxm.channels.kit import jsons
+from cxm.channels.kit import jsons, longpoll
 from cxm.channels.kit.fields import Missing, entries, milliseconds, string, table, whole
 from cxm.channels.telegram.bot import Bot, Moved, find
 from cxm.channels.telegram.files import file_of
@@ -53,15 +52,9 @@ class Poll:
 class Stream:
     """Asks what is new and waits for it: heard within a second."""
 
-    async def listen(self, session: Session, cursor: Mapping[str, Any] | None) -> AsyncIterator[Polled]:
+    def listen(self, session: Session, cursor: Mapping[str, Any] | None) -> AsyncIterator[Polled]:
         """Batches as they come, an empty one every 25 seconds as a sign of life."""
-        wait = 0
-        while True:
-            # A stream outlives the moment its session was made at.
-            batch = await _updates(replace(session, now=clock.now()), cursor, wait=wait)
-            cursor = batch.cursor
-            yield batch
-            wait = 0 if batch.more else LONG
+        return longpoll.listen(_updates, session, cursor, LONG)
 
 
 class Reply:
