@@ -25,7 +25,7 @@ from cxm.kernel.ids import mention_id
 from cxm.listen import api as listen
 from cxm.listen import engine
 from cxm.listen.store.memory import MemoryStore
-from cxm.platform import events, rate
+from cxm.platform import deliveries, events, followers, rate
 from cxm.platform.models import EventLog
 
 PASSWORD = "a long enough pass phrase"
@@ -106,11 +106,11 @@ def settle() -> None:
         done = count
         for row in EventLog.objects.order_by("id"):
             told = events.decode(row.name, row.payload)
-            for name, (handler, when) in list(events._SUBSCRIBERS.get(row.name, {}).items()):
-                if (row.pk, name) not in _settled and (when is None or when(told)):
+            for name, subscriber in list(deliveries.SUBSCRIBERS.get(row.name, {}).items()):
+                if (row.pk, name) not in _settled and (subscriber.when is None or subscriber.when(told)):
                     _settled.add((row.pk, name))
-                    handler(told)
-            for name, (follower, names) in list(events._FOLLOWERS.items()):
+                    subscriber.handle([told])
+            for name, (follower, names) in list(followers.FOLLOWERS.items()):
                 if row.name in names and (row.pk, name) not in _settled:
                     _settled.add((row.pk, name))
                     follower([told])

@@ -233,8 +233,7 @@ def test_figures_of_the_handbook_are_those_of_the_code():
     from cxm.listen.subscribers import STORE
     from cxm.love.clocks import Promise
     from cxm.outbound import gateway, models
-    from cxm.platform import egress, observability
-    from cxm.platform import events as log
+    from cxm.platform import deliveries, egress, followers, observability
 
     promise, inbox = Promise(), text_of("docs/handbook/inbox.md")
     for said in (promise.first_answer_private.seconds // 60, promise.first_answer_public.seconds // 60):
@@ -248,7 +247,8 @@ def test_figures_of_the_handbook_are_those_of_the_code():
     assert f"{gateway.CALL_SECONDS} s after the call began" in outbound
     assert f"{gateway.READ_BACK_TRIES} times" in outbound
     events = text_of("docs/handbook/events.md")
-    assert f"up to {log.FOLLOW_BATCH}" in events and f"after {log.FOLLOW_AGAIN.seconds} s" in events and STORE in events
+    assert f"up to {followers.BATCH}" in events and f"after {followers.AGAIN.seconds} s" in events and STORE in events
+    assert f"up to {deliveries.MOST} " in events and f"after {deliveries.MOST * deliveries.TURN} events" in events
     ports = text_of("docs/operations/egress.md")
     assert all(str(port) in ports for port in egress.WEB_PORTS | egress.MAIL_PORTS)
     watching = text_of("docs/operations/observability.md")

@@ -274,14 +274,17 @@ _formatted = functools.lru_cache(maxsize=16)(format_instant)
 def _publish(batch: _Batch) -> None:
     fresh = tuple(batch.documents[key] for key in batch.fresh)
     edited = tuple(batch.documents[key] for key in batch.edited)
+    account = batch.account.id if batch.account else None
     if fresh:
-        events.publish(MentionsHeard(organization=batch.organization, mentions=fresh))
+        events.publish(MentionsHeard(organization=batch.organization, account=account, mentions=fresh))
     if edited:
-        events.publish(MentionsChanged(organization=batch.organization, mentions=edited, whole=True))
+        events.publish(MentionsChanged(organization=batch.organization, account=account, mentions=edited, whole=True))
     if batch.deleted:
         moment: datetime = now()
         events.publish(
-            MentionsDeleted(organization=batch.organization, ids=tuple(str(key) for key in batch.deleted), at=format_instant(moment))
+            MentionsDeleted(
+                organization=batch.organization, account=account, ids=tuple(str(key) for key in batch.deleted), at=format_instant(moment)
+            )
         )
     if not batch.imported:
         realtime.tell(batch.organization, "mentions")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -64,7 +65,7 @@ def _apply(actor: Actor, mentions: Sequence[UUID], values: dict[str, Any], *, sk
         rows = (
             Record.objects.filter(pk__in=mentions, organization_id=actor.organization, deleted_at=None).order_by("pk").select_for_update()
         )
-        changed: list[dict[str, Any]] = []
+        changed: defaultdict[UUID | None, list[dict[str, Any]]] = defaultdict(list)
         touched: list[Record] = []
         for row in rows:
             if skip_same and all(getattr(row, key) == value for key, value in values.items()):
@@ -74,11 +75,12 @@ def _apply(actor: Actor, mentions: Sequence[UUID], values: dict[str, Any], *, sk
             row.state = values.get("state", row.state)
             row.language = values.get("language", row.language)
             touched.append(row)
-            changed.append({"id": str(row.pk), "version": row.version, "set": values})
+            changed[row.account_id].append({"id": str(row.pk), "version": row.version, "set": values})
         if not changed:
             return {}
         Record.objects.bulk_update(touched, ["version", "overrides", "state", "language"])
-        events.publish(MentionsChanged(organization=actor.organization, mentions=tuple(changed), whole=False))
+        for account, told in changed.items():
+            events.publish(MentionsChanged(organization=actor.organization, account=account, mentions=tuple(told), whole=False))
         realtime.tell(actor.organization, "mentions")
         return {row.pk: row.version for row in touched}
 
@@ -93,7 +95,7 @@ def _reopen(actor: Actor, row: Record, values: dict[str, Any]) -> None:
         fresh.overrides = {**(fresh.overrides or {}), **{key: value for key, value in values.items() if key != "state"}} or None
         fresh.save(update_fields=["version", "state", "overrides"])
         document = {**whole, **(fresh.overrides or {}), "state": "waiting", "version": fresh.version}
-        events.publish(MentionsChanged(organization=actor.organization, mentions=(document,), whole=True))
+        events.publish(MentionsChanged(organization=actor.organization, account=row.account_id, mentions=(document,), whole=True))
         realtime.tell(actor.organization, "mentions")
 
 

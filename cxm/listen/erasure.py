@@ -6,6 +6,7 @@ is done soon, tried again until it is done, and forgotten then. The log is chang
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -153,11 +154,18 @@ def entomb(organization: UUID, mentions: Collection[UUID], at: datetime, *, eras
     if erasure is None and rows:
         redact_later(organization)
     if told:
-        ids = tuple(str(key) for key in told)
-        events.publish(MentionsDeleted(organization=organization, ids=ids, at=format_instant(at), erased=erased))
+        _tell(organization, {row.pk: row.account_id for row in rows}, told, format_instant(at), erased)
         graves.append(*graves.deleted(organization, told, format_instant(at)))
         realtime.tell(organization, "mentions")
     return len(living)
+
+
+def _tell(organization: UUID, accounts: Mapping[UUID, UUID | None], told: Sequence[UUID], at: str, erased: bool) -> None:
+    of_account: defaultdict[UUID | None, list[str]] = defaultdict(list)
+    for key in told:
+        of_account[accounts.get(key)].append(str(key))
+    for account, ids in of_account.items():
+        events.publish(MentionsDeleted(organization=organization, account=account, ids=tuple(ids), at=at, erased=erased))
 
 
 def _grave(organization: UUID, key: UUID, at: datetime) -> Any:

@@ -1,9 +1,11 @@
-"""What listen tells: batches of mentions, whole, so that whoever handles them needs to ask nobody."""
+"""What listen tells: batches of mentions of one account, whole, so that whoever handles them needs to ask nobody. ``account`` is None for what
+was imported for none."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from uuid import UUID
 
 from cxm.kernel.events import Event
 
@@ -17,6 +19,11 @@ def _living(mentions: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
     )
 
 
+def _owner(event: MentionsHeard | MentionsChanged | MentionsDeleted) -> str:
+    """The account on which they were heard keeps their order: what is said on a busy one delays no other."""
+    return str(event.account or event.organization)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MentionsHeard(Event):
     """New mentions, in the provider's order. Each is the mention JSON of the interface plus ``organization``, ``unit``,
@@ -26,6 +33,11 @@ class MentionsHeard(Event):
     permission: ClassVar[str] = "mentions:read"
 
     mentions: tuple[dict[str, Any], ...]
+    account: UUID | None = None
+
+    @property
+    def owner(self) -> str:
+        return _owner(self)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mentions", _living(self.mentions))
@@ -44,6 +56,11 @@ class MentionsChanged(Event):
 
     mentions: tuple[dict[str, Any], ...]
     whole: bool
+    account: UUID | None = None
+
+    @property
+    def owner(self) -> str:
+        return _owner(self)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mentions", _living(self.mentions))
@@ -63,6 +80,11 @@ class MentionsDeleted(Event):
     ids: tuple[str, ...]
     at: str
     erased: bool = False
+    account: UUID | None = None
+
+    @property
+    def owner(self) -> str:
+        return _owner(self)
 
     def public(self) -> dict[str, Any]:
         return {"mentions": list(self.ids), "deleted_at": self.at}

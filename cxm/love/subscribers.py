@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from cxm.kernel.clock import parse_instant
@@ -20,10 +21,10 @@ def _may_concern_us(event: MentionsHeard) -> bool:
     return any(mention["account_id"] is not None for mention in event.mentions)
 
 
-@events.on(MentionsHeard, when=_may_concern_us, together=_MENTIONS)
-def on_mentions_heard(event: MentionsHeard) -> None:
+@events.on(MentionsHeard, when=_may_concern_us, together=_MENTIONS, many=True)
+def on_mentions_heard(found: Sequence[MentionsHeard]) -> None:
     """Open and continue conversations."""
-    intake.heard(event.organization, event.mentions)
+    intake.heard(found[0].organization, [mention for event in found for mention in event.mentions])
 
 
 @events.on(MentionsChanged, together=_MENTIONS)

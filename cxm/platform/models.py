@@ -41,15 +41,24 @@ class EventLog(models.Model):
     objects = models.Manager()
 
 
-class EventDelivery(models.Model):
-    """One event handled by one subscriber: the mark that makes handlers idempotent."""
+class WaitingEvent(models.Model):
+    """One event that waits for one subscriber: gone with the transaction that handles it. ``lane``: what is handled in order, one after
+    another. ``failed_at``: set aside, because it failed for a day."""
 
-    event = models.ForeignKey(EventLog, on_delete=models.CASCADE, db_index=False)
+    event_id = models.BigIntegerField()
     subscriber = models.CharField(max_length=120)
+    lane = models.CharField(max_length=250)
     at = models.DateTimeField(default=timezone.now)
+    tries = models.IntegerField(default=0)
+    failed_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["event", "subscriber"], name="event_delivery_once")]
+        indexes = [
+            models.Index(fields=["lane", "id"], name="waiting_event_lane"),
+            models.Index(fields=["at"], name="waiting_event_at"),
+        ]
+
+    objects = models.Manager()
 
 
 class EventCursor(models.Model):
@@ -78,4 +87,4 @@ class IdempotencyKey(models.Model):
         constraints = [models.UniqueConstraint(fields=["organization_id", "caller", "key"], name="idempotency_key_once")]
 
 
-__all__ = ["CurrentTransaction", "EventCursor", "EventDelivery", "EventLog", "IdempotencyKey"]
+__all__ = ["CurrentTransaction", "EventCursor", "EventLog", "IdempotencyKey", "WaitingEvent"]

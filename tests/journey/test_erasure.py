@@ -13,7 +13,6 @@ import orjson
 import pytest
 from django.db import connection
 from django.test import Client
-from procrastinate.contrib.django.models import ProcrastinateJob
 
 from cxm.channels.contracts import RawDelivery
 from cxm.connect import api as connect
@@ -35,6 +34,7 @@ from cxm.people import erasing
 from cxm.people.models import Erasure
 from cxm.platform import events, graves
 from cxm.platform.config import settings
+from cxm.platform.models import WaitingEvent
 from tests.houses import House, _own_store, house, line, other, settle  # noqa: F401 - fixtures
 from tests.houses import post as form
 
@@ -397,8 +397,6 @@ def test_a_deletion_never_overtakes_its_mention_on_the_way_to_the_inbox(house: H
     account = house.account()
     hand_in(house, account, orjson.dumps({"native_id": word, "text": word, "published_at": format_instant(now()), "kind": "message"}), "d1")
     hand_in(house, account, orjson.dumps({"native_id": word, "deleted": True}), "d2")
-    waiting = ProcrastinateJob.objects.filter(
-        task_name="platform.deliver_event", args__subscriber__startswith="cxm.love.subscribers.on_mentions"
-    )
-    locks = {row.args["subscriber"]: row.lock for row in waiting}
-    assert len(locks) == 2 and len(set(locks.values())) == 1, locks
+    waiting = WaitingEvent.objects.filter(subscriber__startswith="cxm.love.subscribers.on_mentions")
+    lanes = {row.subscriber: row.lane for row in waiting}
+    assert len(lanes) == 2 and len(set(lanes.values())) == 1, lanes

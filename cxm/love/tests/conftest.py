@@ -71,7 +71,7 @@ class World:
 
     def hear(self, *mentions: dict[str, Any]) -> None:
         """Listen tells of new mentions."""
-        subscribers.on_mentions_heard(MentionsHeard(organization=self.organization, mentions=mentions))
+        subscribers.on_mentions_heard([MentionsHeard(organization=self.organization, mentions=mentions)])
 
     def change(self, native: str, **values: Any) -> dict[str, Any]:
         """Listen tells of a newer version of a mention, whole."""

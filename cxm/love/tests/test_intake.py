@@ -20,7 +20,8 @@ from cxm.love.models import Conversation, Entry
 from cxm.love.tests.conftest import World, make_world
 from cxm.people import api as people
 from cxm.people.contracts import IdentityClaim
-from cxm.platform.models import EventLog
+from cxm.platform import deliveries
+from cxm.platform.models import EventLog, WaitingEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -220,14 +221,12 @@ def test_what_listen_accepts_becomes_a_conversation_with_a_profile(world: World)
 
 
 def _deliver(world: World, name: str) -> None:
-    """Hand the newest event of that name to love, as the worker would."""
-    from cxm.platform import events
-
-    row = EventLog.objects.filter(organization_id=world.organization, name=name).latest("id")
-    subscribers = [key for key in events._SUBSCRIBERS[name] if key.startswith("cxm.love.")]
-    assert subscribers
-    for subscriber in subscribers:
-        events.deliver.run(event=row.pk, subscriber=subscriber)
+    """Hand the events of that name that wait for love over, as the worker would."""
+    told = EventLog.objects.filter(organization_id=world.organization, name=name).values("id")
+    lanes = set(WaitingEvent.objects.filter(event_id__in=told, subscriber__startswith="cxm.love.").values_list("lane", flat=True))
+    assert lanes
+    for lane in lanes:
+        deliveries.deliver.run(lane=lane)
 
 
 def test_another_organization_sees_and_gets_nothing(world: World, other: World) -> None:
