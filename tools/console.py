@@ -114,7 +114,7 @@ NO_PAGES = frozenset(
         "inbox/cases/<uuid:case>/change", "inbox/cases/moves/<uuid:change>/undo", "inbox/promises/<uuid:promise>/settle",
         *(f"inbox/{_CONVERSATION}/{part}" for part in (
             "case", "promise", "thread", "write", "draft", "here", "files", "files/drop", "correct", "assign", "tag", "queue", "close",
-            "snooze", "reopen",
+            "snooze", "reopen", "names",
         )),
     }
 )  # fmt: skip

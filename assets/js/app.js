@@ -13,6 +13,7 @@ import "./tabs.js";
 import "./menus.js";
 import "./inbox.js";
 import "./presence.js";
+import "./names.js";
 import "./arrive.js";
 import Alpine from "@alpinejs/csp";
 

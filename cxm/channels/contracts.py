@@ -26,6 +26,12 @@ MEDIA_TYPES = ("earned", "owned", "paid")
 STATES = ("waiting", "answered", "no_answer_needed", "handed_over", "expired", "unreachable")
 SENTIMENTS = ("negative", "neutral", "positive")
 INTENTS = ("complaint", "question", "request", "praise", "purchase", "churn", "legal_threat", "crisis")
+#: What may become of a reply after it left, as its platform tells; a later one of these outweighs an earlier one.
+DELIVERIES = ("delayed", "delivered", "read", "failed", "complained")
+#: Why a reply was not delivered: ``later`` and ``mailbox_full`` may pass, the others last.
+REASONS = ("unknown_address", "mailbox_closed", "mailbox_full", "too_large", "refused", "unreachable", "later", "returned", "complained")
+#: What a reader should know of how a mention came, beside its words (``context["marks"]``).
+MARKS = ("signed", "encrypted", "calendar", "cancelled", "answer", "list", "returned", "late", "complaint", "unproven")
 #: Longest text kept (characters); longer ones are quarantined.
 TEXT_LIMIT = 1_000_000
 
@@ -96,7 +102,8 @@ class Mention:
 
     ``private`` tells a direct message from a public post. ``addressed``: it names or answers one of our handles. ``automatic``:
     a machine wrote it (bounce, auto-reply, list mail) and must never be answered. ``quoted``: the part of ``text`` that only
-    repeats an earlier message, split off. ``context``: what the channel needs to answer it (mail's References, ...).
+    repeats an earlier message, split off. ``context``: what the channel needs to answer it (mail's References, ...); ``marks`` in it: those
+    of :data:`MARKS` that are shown beside its words.
     """
 
     native_id: str
@@ -135,12 +142,14 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of one of our replies: ``status`` is delivered, read or failed. ``detail``: why, in the platform's words."""
+    """What became of one of our replies: ``status`` is one of :data:`DELIVERIES`. ``detail``: why, in the platform's words; ``reason``: why, as one of
+    :data:`REASONS`, empty where it does not say."""
 
     native_id: str
     status: str
     at: datetime
     detail: str | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

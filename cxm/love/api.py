@@ -27,6 +27,7 @@ from cxm.love.services.many import going_on as bulk_going_on
 from cxm.love.services.many import run as bulk
 from cxm.love.services.many import status as bulk_status
 from cxm.love.services.many import undo as undo_bulk
+from cxm.love.services.members import callable_names
 from cxm.love.services.pledges import promise
 from cxm.love.services.pledges import settle as settle_promise
 from cxm.love.services.presence import gone, here
@@ -45,6 +46,7 @@ __all__ = [
     "bulk",
     "bulk_going_on",
     "bulk_status",
+    "callable_names",
     "cancel_bulk",
     "case",
     "case_moves",

@@ -279,6 +279,7 @@ def composer(actor: Actor, view: ConversationView, organization: str, drafts: Se
         "value": shown["text"] if shown else "",
         "notices": notices + (_stop_notice(actor, view) if may_reply else []),
         "may_reply": may_reply,
+        "may_note": may_note,
         "may_write": may_reply or may_note,
     }
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
@@ -49,6 +49,16 @@ def here(request: HttpRequest, conversation: UUID) -> HttpResponse:
     else:
         love.here(actor, conversation, typing=request.POST.get("typing") == "1")
     return HttpResponse(status=204)
+
+
+@require_GET
+@govern.page("conversations:note")
+def names(request: HttpRequest, conversation: UUID) -> HttpResponse:
+    """Whom a note here can tell, as options of a list: those who may see the conversation, each with the words that name them."""
+    actor = govern.actor_of(request)
+    unit = love.conversation_row(actor, conversation).unit
+    found = [(one, called) for one, called in love.callable_names(actor.organization, unit) if one.id != actor.member]
+    return render(request, "love/names.html", {"found": found})
 
 
 @require_http_methods(["GET", "POST"])

@@ -31,6 +31,7 @@ urlpatterns = [
     path("inbox/<uuid:conversation>/write", actions.write, name="conversation_write"),
     path("inbox/<uuid:conversation>/draft", writing.draft, name="conversation_draft"),
     path("inbox/<uuid:conversation>/here", writing.here, name="conversation_here"),
+    path("inbox/<uuid:conversation>/names", writing.names, name="conversation_names"),
     path("inbox/<uuid:conversation>/files", writing.files, name="conversation_files"),
     path("inbox/<uuid:conversation>/files/drop", writing.drop_file, name="conversation_files_drop"),
     path("inbox/<uuid:conversation>/correct", verdicts.correct, name="conversation_correct"),

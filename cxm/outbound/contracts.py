@@ -45,7 +45,11 @@ class AttemptView:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An intent as others see it. ``state``: waiting (undo), queued, sent, failed, unknown, held, cancelled."""
+    """An intent as others see it. ``state``: waiting (undo), queued, sent, failed, unknown, held, cancelled.
+
+    ``delivery``: what its platform told of it after it left (delayed, delivered, read, failed, complained), None where nothing; ``reason``: why it was
+    not delivered, as one of the channels' ``REASONS``.
+    """
 
     id: UUID
     state: str
@@ -65,6 +69,7 @@ class Reply:
     detail: str
     attempts: tuple[AttemptView, ...]
     media: tuple[Mapping[str, Any], ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

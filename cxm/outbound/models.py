@@ -32,6 +32,7 @@ class Intent(OrganizationModel):
     state = models.CharField(max_length=10, default="waiting")
     detail = models.CharField(max_length=1000, default="")
     delivery = models.CharField(max_length=10, null=True)
+    reason = models.CharField(max_length=20, default="")
     native_id = models.CharField(max_length=1000, null=True)
     native_url = models.CharField(max_length=2000, null=True)
     created_at = models.DateTimeField(default=timezone.now)

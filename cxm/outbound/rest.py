@@ -28,7 +28,8 @@ class AttemptOut(BaseModel):
 
 
 class ReplyOut(BaseModel):
-    """A reply. ``state``: waiting (undo), queued, sent, failed, unknown, held, cancelled; ``delivery`` by receipts alone."""
+    """A reply. ``state``: waiting (undo), queued, sent, failed, unknown, held, cancelled; ``delivery`` by receipts alone: delayed,
+    delivered, read, failed or complained; ``reason``: a word for why it was not delivered."""
 
     id: UUID
     state: str
@@ -38,6 +39,7 @@ class ReplyOut(BaseModel):
     sent_at: datetime | None
     native_id: str | None
     delivery: str | None
+    reason: str
     detail: str
     attempts: list[AttemptOut]
 
@@ -110,7 +112,7 @@ def settle(request: HttpRequest, reply: UUID, body: SettleIn) -> Any:
 
 def as_out(reply: Reply) -> dict[str, Any]:
     """A reply as JSON."""
-    names = ("id", "state", "conversation", "text", "created_at", "sent_at", "native_id", "delivery", "detail")
+    names = ("id", "state", "conversation", "text", "created_at", "sent_at", "native_id", "delivery", "reason", "detail")
     attempts = [{"at": entry.at, "outcome": entry.outcome, "detail": entry.detail} for entry in reply.attempts]
     return {**{name: getattr(reply, name) for name in names}, "attempts": attempts}
 

@@ -15,7 +15,7 @@ def as_reply(row: Intent, attempts: Sequence[Attempt] | None = None) -> Reply:
     return Reply(
         id=row.id, state="queued" if row.state == "claimed" else row.state, kind=row.kind, account=row.account_id, unit=row.unit_id, conversation=row.conversation_id,
         text=row.text, private=row.private, created_at=row.created_at, created_by=row.created_by, created_by_name=row.created_by_name,
-        undo_until=row.not_before if row.state == "waiting" else None, sent_at=row.sent_at, native_id=row.native_id, delivery=row.delivery, detail=row.detail,
+        undo_until=row.not_before if row.state == "waiting" else None, sent_at=row.sent_at, native_id=row.native_id, delivery=row.delivery, reason=row.reason, detail=row.detail,
         attempts=tuple(AttemptView(entry.at, entry.outcome or "under_way", entry.detail) for entry in found), media=tuple(row.media),
     )  # fmt: skip
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from cxm.channels.contracts import DELIVERIES
 from cxm.connect.events import ReceiptsHeard
 from cxm.outbound.models import Intent
 from cxm.outbound.services import changed
 from cxm.platform import events
 
 #: A later receipt never turns back an earlier, stronger one.
-_RANK = {None: 0, "delivered": 1, "read": 2, "failed": 3}
+_RANK = {None: 0} | {status: rank for rank, status in enumerate(DELIVERIES, 1)}
+_UNWELCOME = ("delayed", "failed", "complained")
 
 
 @events.on(ReceiptsHeard)
@@ -21,12 +23,11 @@ def note_receipts(event: ReceiptsHeard) -> None:
         .select_for_update()
     )
     for row in rows:
-        receipt = next(entry for entry in reversed(event.receipts) if entry["native_id"] == row.native_id)
-        best = max(
-            (entry["status"] for entry in event.receipts if entry["native_id"] == row.native_id), key=lambda status: _RANK.get(status, 0)
-        )
-        if _RANK.get(best, 0) > _RANK.get(row.delivery, 0):
-            row.delivery = best
-            row.detail = (receipt.get("detail") or row.detail)[:1000] if best == "failed" else row.detail
-            row.save(update_fields=["delivery", "detail"])
+        told = [entry for entry in event.receipts if entry["native_id"] == row.native_id]
+        best = max(told, key=lambda entry: _RANK.get(entry["status"], 0))
+        if _RANK.get(best["status"], 0) > _RANK.get(row.delivery, 0):
+            row.delivery = best["status"]
+            row.reason = str(best.get("reason") or "")[:20] if row.delivery in _UNWELCOME else ""
+            row.detail = str(best.get("detail") or row.detail)[:1000] if row.delivery in _UNWELCOME else row.detail
+            row.save(update_fields=["delivery", "reason", "detail"])
             changed(row)

@@ -332,3 +332,57 @@ def test_a_stop_is_turned_on_and_lifted_item_by_item(open_page: Any, site: Site,
     expect(page.locator(".banner-good")).to_contain_text("Released: 1. Cancelled: 1.")
     assert provider.next()["text"] == f"{word} goes"
     assert provider.came.empty()
+
+
+def test_an_at_sign_in_a_note_offers_whom_it_can_tell(open_page: Any, site: Site) -> None:
+    page = open_page("/settings/members")
+    word = f"n{uuid4().hex[:6]}"
+    names = [f"Álvaro {word}", f"Bea {word}", f"Bea {word}s Sister"]
+    for name in names:
+        page.get_by_label("Mail address").fill(f"{uuid4().hex[:8]}@marlow.example")
+        page.get_by_label("Name").fill(name)
+        page.get_by_role("button", name="Invite").click()
+        expect(page.locator("[data-said]")).to_be_visible()
+        page.goto("/settings/members")
+    for kind in ("desk", "arabic phone"):
+        page = sat_down(open_page, kind)
+        said = f"{kind[:4]}{uuid4().hex[:6]}"
+        site.deliver(f"Tell them {said}", name=said)
+        in_a_list(page, said)
+        keys, area = page.keyboard, page.locator("form[data-composer] textarea")
+        keys.press("Enter")
+        expect(page.locator(".thread")).to_contain_text(said)
+        keys.press("n")
+        expect(area).to_be_focused()
+        offered = page.get_by_role("option")
+        keys.type("mail ines@alv")
+        expect(offered).to_have_count(0)  # an address is nobody's name
+        keys.type("a.example for @alv")
+        expect(offered).to_have_count(1)
+        expect(area).to_have_attribute("aria-activedescendant", offered.first.get_attribute("id"))
+        keys.press("Escape")
+        expect(offered).to_have_count(0)
+        expect(area).to_be_focused()
+        keys.press("Control+a")
+        keys.type("@bea ")
+        keys.press("Backspace")
+        expect(offered).to_have_count(2)
+        keys.press("ArrowDown")
+        expect(page.get_by_role("option", selected=True)).to_contain_text("Sister")
+        box, screen = page.locator("[data-names]").bounding_box(), page.viewport_size
+        assert box["x"] >= 0 and box["y"] >= 0 and box["x"] + box["width"] <= screen["width"]
+        keys.press("Tab")
+        expect(area).to_have_value(f"@Bea {word}s Sister ")
+        keys.type(f"and @{word}")  # any of their names
+        expect(offered).to_have_count(3)
+        if kind == "desk":
+            keys.press("Enter")
+        else:
+            offered.first.tap()
+        expect(area).to_have_value(f"@Bea {word}s Sister and @Álvaro {word} ")
+        expect(area).to_be_focused()
+        keys.press("Control+Enter")
+        expect(page.locator(".thread")).to_contain_text(f"and @Álvaro {word}")
+        keys.press("r")
+        keys.type("@bea")
+        expect(offered).to_have_count(0)  # a customer's answer names nobody of ours

@@ -26,6 +26,7 @@ from cxm.channels.contracts import (
     Unavailable,
     Unheard,
 )
+from cxm.channels.email import addresses
 from cxm.channels.email import outgoing as letters
 from cxm.channels.kit.mail.imap import Head, Mailbox, Server
 from cxm.channels.kit.mail.smtp import Outbox
@@ -313,17 +314,17 @@ def _smtp_login(session: Session, login: Login) -> Login:
     return login
 
 
-def _sender(session: Session) -> str:
-    address = str(session.account.settings.get("address") or "")
+def _sender(session: Session, context: Mapping[str, Any] | None = None) -> str:
+    address, _ = addresses.sender(session.account.settings, context or {})
     if "@" not in address:
         raise Rejected("The account has no mail address.", "Set address in the account's settings.")
     return letters.wire_address(address)
 
 
 def _send(session: Session, outgoing: Outgoing, login: Login) -> Sent:
-    sender = _sender(session)
+    sender = _sender(session, outgoing.context)
     to = letters.recipient(outgoing)
-    if to.lower() == sender.lower():
+    if to.lower() in (sender.lower(), *addresses.own(session.account.name, session.account.settings)):
         raise Rejected("That would be an answer to ourselves.", "Choose another mail to answer.")
     message_id, message = letters.compose(outgoing, session.account.settings, session.now)
     with Outbox(_smtp(session), session.dial, sender.rpartition("@")[2]) as outbox:

@@ -10,9 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cxm.channels.contracts import TEXT_LIMIT, AccountView, Author, Item, Mention, Proof, RawDelivery, Receipt, Unmappable
+from cxm.channels.email import addresses
 from cxm.channels.kit.answers import header as delivery_header
-from cxm.channels.kit.mail import letters, origin, quotes
-from cxm.channels.kit.mail.letters import Body, Letter
+from cxm.channels.kit.mail import bodies, letters, origin, quotes, reports
+from cxm.channels.kit.mail.bodies import Body
+from cxm.channels.kit.mail.letters import Letter
+from cxm.channels.kit.mail.reports import Report
 from cxm.channels.kit.mentions import ANONYMOUS
 from cxm.channels.kit.text import clean
 
@@ -21,6 +24,8 @@ _MEDIA_LIMIT = 100
 _REFERENCES_KEPT = 30
 #: A Date further ahead of the moment we received it is a wrong clock.
 _AHEAD = timedelta(hours=25)
+#: What a report that names no mail of ours is shown as.
+_REPORTED = {"failed": "returned", "delayed": "late", "complained": "complaint"}
 _EMPTY_LINES = re.compile(r"\n{4,}")
 
 
@@ -32,6 +37,17 @@ class _Sender:
     answer_to: str | None
     ours: bool
     forged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Mail:
+    """One mail as it came to one account; ``own``: the account's addresses, its main one first."""
+
+    letter: Letter
+    native_id: str
+    delivery: RawDelivery
+    account: AccountView
+    own: tuple[str, ...]
 
 
 def map_delivery(delivery: RawDelivery, account: AccountView) -> Iterable[Item]:
@@ -55,66 +71,91 @@ def _item(letter: Letter, native_id: str, delivery: RawDelivery, account: Accoun
         sent = received
     if sent is None:
         return Unmappable("The mail has no usable date and nobody noted when it came.", delivery.body, native_id, "published_at_invalid")
-    if (reported := origin.report(letter)) is not None:
-        return Receipt(reported.message_id, reported.status, received or sent, reported.detail)
-    content = letters.body(letter)
+    reported = reports.report(letter)
+    if reported is not None and reported.message_id is not None and reports.ours(reported.message_id):
+        return Receipt(reported.message_id, reported.status, received or sent, reported.detail, reported.reason)
+    content = bodies.body(letter)
     if len(content.text) > TEXT_LIMIT:
         return Unmappable(f"The text is longer than {TEXT_LIMIT:,} characters.", delivery.body, native_id, "text_too_long")
-    return _mention(letter, native_id, sent, content, delivery, account)
+    return _mention(_Mail(letter, native_id, delivery, account, addresses.own(account.name, account.settings)), sent, content, reported)
 
 
-def _mention(letter: Letter, native_id: str, sent: datetime, content: Body, delivery: RawDelivery, account: AccountView) -> Mention:
-    sender = _sender(letter, native_id, account)
-    references = letters.message_ids(letter, "References")
-    answered = letters.message_ids(letter, "In-Reply-To")
+def _mention(mail: _Mail, sent: datetime, content: Body, reported: Report | None) -> Mention:
+    sender = _sender(mail)
+    references = letters.message_ids(mail.letter, "References")
+    answered = letters.message_ids(mail.letter, "In-Reply-To")
     reply_to = answered[0] if answered else references[-1] if references else None
-    automatic = origin.automatic_because(letter) or ("own_address_unproven" if sender.forged else None)
-    if automatic is None and sender.answer_to is None and not sender.ours:
-        automatic = "no_address"
+    automatic = _automatic(mail, sender, content, reported)
     parts = quotes.split(content.text)
     return Mention(
-        native_id=native_id,
+        native_id=mail.native_id,
         kind="message",
         author=sender.author,
         text=_EMPTY_LINES.sub("\n\n\n", clean(parts.text)),
         published_at=sent,
-        title=letters.header(letter, "Subject") or None,
+        title=letters.header(mail.letter, "Subject") or None,
         quoted=parts.quoted,
         reply_to=reply_to,
-        thread=references[0] if references else reply_to or native_id,
+        thread=references[0] if references else reply_to or mail.native_id,
         private=True,
         addressed=True,
         automatic=automatic is not None,
         media_type="owned" if sender.ours else "earned",
         media=content.media[:_MEDIA_LIMIT],
-        context=_context(letter, native_id, sender, references, automatic, parts.signature, content, delivery),
+        context=_context(mail, sender, references, content, parts.signature, automatic, reported),
     )
 
 
+def _automatic(mail: _Mail, sender: _Sender, content: Body, reported: Report | None) -> str | None:
+    """Why a machine must have written it, None where a person may have."""
+    if reported is not None and reported.status in _REPORTED:
+        return "report" if reported.status == "complained" else "returned"
+    if (known := origin.automatic_because(mail.letter, mail.own)) is not None:
+        return known
+    if sender.forged:
+        return "own_address_unproven"
+    if "answer" in content.marks and not content.written:
+        return "calendar_answer"  # a press on “accept”, and nobody's words
+    return "no_address" if sender.answer_to is None and not sender.ours else None
+
+
 def _context(
-    letter: Letter,
-    native_id: str,
+    mail: _Mail,
     sender: _Sender,
     references: list[str],
-    automatic: str | None,
-    signature: str | None,
     content: Body,
-    delivery: RawDelivery,
+    signature: str | None,
+    automatic: str | None,
+    reported: Report | None,
 ) -> dict[str, Any]:
     """What an answer needs (JSON values only), and what a member may want to know of how it was read."""
-    ids = [*references, native_id] if letter.get("Message-ID") is not None else references
+    letter = mail.letter
+    ids = [*references, mail.native_id] if letter.get("Message-ID") is not None else references
     if len(ids) > _REFERENCES_KEPT:
         ids = [ids[0], *ids[-(_REFERENCES_KEPT - 1) :]]
     context: dict[str, Any] = {"to": sender.answer_to, "references": ids, "subject": letters.header(letter, "Subject") or ""}
     recipients = [one.address for name in ("To", "Cc") for one in letters.addresses(letter, name)]
+    came_to = origin.came_to(letter, mail.own)
+    came_by = origin.mailing_list(letter, mail.own)
+    checked = origin.results(letter, str(mail.account.settings.get("authserv_id") or ""))
     optional = {
         "recipients": recipients[:50],
+        "alias": came_to if came_to != mail.own[0] else None,
+        "list": {"id": came_by.id[:300], "post": came_by.post} if came_by is not None else None,
+        "authentication": checked,
+        "marks": _marks(content, came_by is not None and not came_by.ours, checked, reported),
         "automatic_because": automatic,
         "signature": signature[:2000] if signature else None,
         "parts_left_out": content.left_out + max(0, len(content.media) - _MEDIA_LIMIT),
-        "truncated": delivery_header(delivery.headers, "x-truncated") == "true",
+        "truncated": delivery_header(mail.delivery.headers, "x-truncated") == "true",
     }
     return context | {name: value for name, value in optional.items() if value}
+
+
+def _marks(content: Body, listed: bool, checked: dict[str, str], reported: Report | None) -> list[str]:
+    """What is shown beside the words; see :data:`cxm.channels.contracts.MARKS`."""
+    told = [_REPORTED[reported.status]] if reported is not None and reported.status in _REPORTED else []
+    return [*content.marks, *(["list"] if listed else []), *(["unproven"] if checked.get("dmarc") == "fail" else []), *told]
 
 
 def _native_id(letter: Letter, raw: bytes) -> str:
@@ -134,24 +175,28 @@ def _native_id(letter: Letter, raw: bytes) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _sender(letter: Letter, native_id: str, account: AccountView) -> _Sender:
+def _sender(mail: _Mail) -> _Sender:
+    letter, settings = mail.letter, mail.account.settings
     senders = letters.addresses(letter, "From") or letters.addresses(letter, "Sender")
     if not senders:
-        return _Sender(Author(ANONYMOUS + native_id), None, ours=False, forged=False)
+        return _Sender(Author(ANONYMOUS + mail.native_id), None, ours=False, forged=False)
     sender = senders[0]
-    authserv_id = str(account.settings.get("authserv_id") or "")
+    if sender.address in mail.own and (original := origin.original_sender(letter, mail.own)) is not None:
+        # Whoever our own list speaks for, as much a claim as any sender's.
+        author = Author(original.address, handle=original.address, name=original.name or sender.name)
+        return _Sender(author, original.address, ours=False, forged=False)
+    authserv_id = str(settings.get("authserv_id") or "")
     proven = origin.proven_domain(letter, authserv_id) is not None
-    own = {str(account.settings.get("address") or account.name).strip().lower(), account.name.strip().lower()}
-    is_own = sender.address in own
+    is_own = sender.address in mail.own
     # Anybody can write our address on an envelope: unproven, it would end a customer's waiting in our name.
     forged = is_own and not proven
     proofs = (Proof("email", sender.address),) if proven and not is_own else ()
     author = Author(sender.address, handle=sender.address, name=sender.name, proofs=proofs)
-    answer_to = None if is_own else _answer_to(letter, sender.address, own, trusted=proven or not authserv_id)
+    answer_to = None if is_own else _answer_to(letter, sender.address, mail.own, trusted=proven or not authserv_id)
     return _Sender(author, answer_to, ours=is_own and not forged, forged=forged)
 
 
-def _answer_to(letter: Letter, sender: str, own: set[str], *, trusted: bool) -> str:
+def _answer_to(letter: Letter, sender: str, own: tuple[str, ...], *, trusted: bool) -> str:
     """Reply-To where the sender may be believed: else a forged From with an own Reply-To would collect what we tell a customer."""
     asked = [one.address for one in letters.addresses(letter, "Reply-To") if one.address not in own]
     return asked[0] if trusted and asked else sender

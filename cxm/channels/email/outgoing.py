@@ -13,6 +13,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from cxm.channels.contracts import Media, Outgoing, Rejected
+from cxm.channels.email import addresses
 from cxm.channels.kit.mail.origin import INTENT_HEADER
 from cxm.channels.kit.text import clean, one_line
 
@@ -46,9 +47,9 @@ def wire_address(address: str) -> str:
 
 def compose(outgoing: Outgoing, settings: Mapping[str, Any], now: datetime) -> tuple[str, bytes]:
     """Message-ID and bytes (CRLF) of the mail. No header can be smuggled in: each value is one line without controls."""
-    sender = wire_address(str(settings.get("address", "")))
+    address, shown = addresses.sender(settings, outgoing.context)
     mail = EmailMessage(policy=policy.SMTP)
-    mail["From"] = Address(one_line(str(settings.get("display_name") or ""), 100), addr_spec=sender)
+    mail["From"] = Address(one_line(shown, 100), addr_spec=wire_address(address))
     mail["To"] = Address(addr_spec=recipient(outgoing))
     mail["Subject"] = _subject(outgoing)
     mail["Date"] = format_datetime(now)

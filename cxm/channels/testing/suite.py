@@ -251,7 +251,8 @@ def _check_item(item: Item, where: str) -> None:
     if isinstance(item, Mention):
         _check_mention(item, where)
     elif isinstance(item, Receipt):
-        assert item.status in ("delivered", "read", "failed"), f"{where}: a receipt is delivered, read or failed"
+        assert item.status in contracts.DELIVERIES, f"{where}: a receipt is one of {', '.join(contracts.DELIVERIES)}"
+        assert item.reason in ("", *contracts.REASONS), f"{where}: {item.reason} is no reason"
         _check_aware(item.at, "at", where)
     elif item.deleted_at is not None:
         _check_aware(item.deleted_at, "deleted_at", where)

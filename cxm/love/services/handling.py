@@ -47,7 +47,7 @@ def note(actor: Actor, conversation: UUID, text: str) -> UUID:
     kept = rows.fitting("text", text, NOTE_LIMIT)
     with transaction.atomic():
         row = rows.locked(actor, conversation, "conversations:note")
-        named = members.named_in(actor.organization, kept)
+        named = members.named_in(actor.organization, row.unit_id, kept)
         made = Note.objects.add(
             actor.organization, conversation=row, text=kept, by=actor.name, member=actor.member, at=now(), mentions=named
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from unicodedata import normalize
 from uuid import UUID
 
 from cxm.govern import api as govern
@@ -24,29 +25,56 @@ def able(organization: UUID, member: UUID, unit: UUID) -> None:
         )
 
 
-def named_in(organization: UUID, text: str) -> list[UUID]:
-    """Members whom ``text`` names by “@name”, “@first name” or “@start of the address”; a name that two share names nobody."""
+def callable_names(organization: UUID, unit: UUID) -> list[tuple[govern.Member, str]]:
+    """Members who may see what lies in ``unit``, by name, each with the words that name them and nobody else; who has none is left out."""
+    seeing, called = _called(organization, unit)
+    found = []
+    for one in seeing:
+        own = next((name for name in _names(one) if called[name.casefold()] == {one.id}), "")
+        if own:
+            found.append((one, own))
+    return sorted(found, key=lambda pair: normalize("NFD", pair[0].name).casefold())
+
+
+def named_in(organization: UUID, unit: UUID, text: str) -> list[UUID]:
+    """Members whom ``text`` names by “@name”, “@first name” or “@start of the address”, of those who may see what lies in ``unit``.
+
+    At each “@” the longest name that stands there counts; one that two share names nobody.
+    """
     if "@" not in text:
         return []
     lowered = text.casefold()
+    seeing, called = _called(organization, unit)
+    names = sorted(called, key=len, reverse=True)
+    found: set[UUID] = set()
+    for at in (spot for spot, letter in enumerate(lowered) if letter == "@" and (spot == 0 or not lowered[spot - 1].isalnum())):
+        name = next((one for one in names if _stands(one, lowered, at + 1)), None)
+        if name is not None and len(called[name]) == 1:
+            found |= called[name]
+    return sorted(found & {one.id for one in seeing})
+
+
+def _called(organization: UUID, unit: UUID) -> tuple[list[govern.Member], dict[str, set[UUID]]]:
+    """Who may see ``unit``, and who of everybody here answers to which name: one who may not see it shares names all the same."""
+    known = [one for one in govern.members(organization) if one.state != "removed"]
+    able = govern.who_may(organization, known, ("conversations:read",), unit)
     called: dict[str, set[UUID]] = {}
-    for member in govern.members(organization):
-        if member.state != "removed":
-            for name in {member.name.casefold(), member.name.casefold().partition(" ")[0], member.email.casefold().partition("@")[0]}:
-                called.setdefault(name, set()).add(member.id)
-    found = {next(iter(ids)) for name, ids in called.items() if name and len(ids) == 1 and _stands(f"@{name}", lowered)}
-    return sorted(found)
+    for one in known:
+        for name in _names(one):
+            called.setdefault(name.casefold(), set()).add(one.id)
+    return [one for one in known if one.id in able], called
 
 
-def _stands(name: str, text: str) -> bool:
-    """Whether ``name`` stands in ``text`` as a whole word."""
-    start = text.find(name)
-    while start >= 0:
-        end = start + len(name)
-        if (end == len(text) or not (text[end].isalnum() or text[end] == "_")) and (start == 0 or not text[start - 1].isalnum()):
-            return True
-        start = text.find(name, start + 1)
-    return False
+def _names(member: govern.Member) -> list[str]:
+    """What a member answers to, the fullest first."""
+    full = " ".join(member.name.split())
+    return [name for name in dict.fromkeys((full, full.partition(" ")[0], member.email.partition("@")[0])) if name]
+
+
+def _stands(name: str, text: str, at: int) -> bool:
+    """Whether ``name`` stands there as a whole word."""
+    end = at + len(name)
+    return text.startswith(name, at) and (end == len(text) or not (text[end].isalnum() or text[end] == "_"))
 
 
 def notify(row: Conversation, members: Iterable[UUID], what: str, by: str, *, but: UUID | None) -> None:

@@ -77,6 +77,17 @@ def test_a_note_tells_whom_it_names(world: World, conversation: UUID) -> None:
     assert note.mentions == (jonas,)
     told = Notification.objects.for_organization(world.organization).filter(what="named").values_list("member", flat=True)
     assert list(told) == [jonas] and ines not in told
+    spain = govern.create_unit(world.actor, "Spain", govern.root_unit(world.organization)).id
+    luis = govern.invite(world.actor, "luis@acme.example", "Luis Marín", "agent", spain).member.id
+    younger = govern.invite(world.actor, "jr@acme.example", "Jonas Weber Jr", "agent").member.id
+    unit = world.only().conversation.unit
+    offered = {member.id: words for member, words in api.callable_names(world.organization, unit)}
+    assert luis not in offered and offered[jonas] == "Jonas Weber"
+    for member, words in offered.items():  # what is offered names that member and nobody else
+        note_id = api.note(world.actor, conversation, f"Look, @{words}, please; and @Luis Marín")
+        kept = next(item for item in world.only().items if isinstance(item, NoteItem) and item.id == note_id)
+        assert kept.mentions == (member,)
+    assert younger in offered and not told.filter(member=luis)
     with pytest.raises(Invalid):
         api.note(world.actor, conversation, " \n ")
 

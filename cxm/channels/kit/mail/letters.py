@@ -1,9 +1,9 @@
-"""An RFC 5322 message into its parts, whatever its sender's program did to it."""
+"""An RFC 5322 message into its headers and parts, whatever its sender's program did to it; what it says is told by :mod:`bodies`."""
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import policy
@@ -14,12 +14,9 @@ from email.parser import BytesParser
 from email.utils import getaddresses, parsedate_to_datetime
 from typing import TYPE_CHECKING, cast
 
-from cxm.channels.contracts import Media
 from cxm.channels.kit.mail import html
 from cxm.channels.kit.text import clean, one_line
 
-#: Parts of one message that are looked at; more are a bomb, not a letter.
-PART_LIMIT = 500
 _HEADER_LIMIT = 20_000
 _CONTENT_LIMIT = 4_000
 _WORK_LIMIT = 8_000_000
@@ -55,7 +52,27 @@ _CHARSETS = {
     "x-unknown": "utf-8",
     "unknown-8bit": "utf-8",
     "big5": "big5hkscs",
+    "tis-620": "cp874",
+    "windows-874": "cp874",
+    "iso-8859-11": "cp874",
+    "windows-31j": "cp932",
+    "ms_kanji": "cp932",
+    "x-euc-jp": "euc-jp",
+    "iso-2022-jp": "iso2022_jp_ext",
+    "cp50220": "iso2022_jp_ext",
+    "cp50221": "iso2022_jp_ext",
+    "x-windows-949": "cp949",
+    "iso-8859-6-i": "iso-8859-6",
+    "iso-8859-6-e": "iso-8859-6",
+    "x-mac-cyrillic": "mac-cyrillic",
+    "x-mac-ce": "mac-latin2",
+    "win-1251": "cp1251",
+    "iso-8859-9": "cp1254",
 }
+#: Codecs that Python has and mail has not; the first two take quadratic time (100 kB of “punycode”: 4.5 s).
+_NO_CHARSETS = frozenset(
+    ("punycode", "idna", "unicode-escape", "unicode_escape", "raw-unicode-escape", "raw_unicode_escape", "undefined", "mbcs", "oem")
+)
 _TEXT_CODECS = frozenset(("utf-8", "utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf-32"))
 
 
@@ -65,15 +82,6 @@ class Address:
 
     address: str
     name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """``text``: what a reader sees; ``media``: what came along; ``left_out``: how many parts were too many."""
-
-    text: str
-    media: tuple[Media, ...] = ()
-    left_out: int = 0
 
 
 if TYPE_CHECKING:
@@ -141,7 +149,7 @@ def _piece(piece: bytes | str, charset: str | None) -> str:
 def decode(data: bytes, charset: str | None) -> str:
     """``data`` as text: by ``charset`` where it holds, else UTF-8, else Windows-1252; never raises."""
     named = (charset or "").strip().strip("\"'").lower()
-    candidates = [_CHARSETS.get(named, named)] if named else []
+    candidates = [_CHARSETS.get(named, named)] if named and not _no_charset(named) else []
     if named in ("", "us-ascii", "ascii", "iso-8859-1", "latin1", "latin-1", "unknown-8bit", "x-unknown"):
         candidates.insert(0, "utf-8")
     for candidate in (*candidates, "utf-8"):
@@ -155,6 +163,13 @@ def decode(data: bytes, charset: str | None) -> str:
         except (LookupError, UnicodeError, ValueError, TypeError):
             pass
     return data.decode("cp1252", "replace")
+
+
+def _no_charset(name: str) -> bool:
+    try:
+        return codecs.lookup(name).name in _NO_CHARSETS
+    except (LookupError, ValueError, UnicodeError):
+        return False
 
 
 def addresses(letter: Letter, name: str) -> list[Address]:
@@ -192,35 +207,7 @@ def date(letter: Letter, name: str = "Date") -> datetime | None:
     return moment if moment.year >= 1980 else None
 
 
-# --- the body ----------------------------------------------------------------------------------------------------------
-
-
-def body(letter: Letter) -> Body:
-    """Text and attachments. Of alternatives the plain one is read, unless it is empty; attached messages stay attachments."""
-    texts: list[str] = []
-    media: list[Media] = []
-    left_out = 0
-    for count, part in enumerate(_parts(letter)):
-        if count >= PART_LIMIT:
-            left_out += 1
-        elif _is_text(part):
-            texts.append(_text_of(part))
-        elif (medium := _medium(part)) is not None:
-            media.append(medium)
-    return Body("\n\n".join(text for text in texts if text.strip()), tuple(media), left_out)
-
-
-def _parts(letter: Letter) -> Iterator[Letter]:
-    """The leaves to look at, one of each set of alternatives; without recursion, attached messages whole."""
-    stack: list[Letter] = [letter]
-    while stack:
-        part = stack.pop()
-        kind = part.get_content_type()
-        if not kind.startswith("multipart/") or not part.is_multipart():
-            yield part
-            continue
-        entries = children(part)
-        stack.extend(reversed(_chosen(entries) if kind == "multipart/alternative" else entries))
+# --- parts -------------------------------------------------------------------------------------------------------------
 
 
 def children(part: Letter) -> list[Letter]:
@@ -229,38 +216,8 @@ def children(part: Letter) -> list[Letter]:
     return [cast("Letter", one) for one in cast("list[object]", payload) if isinstance(one, Message)] if isinstance(payload, list) else []
 
 
-def _chosen(entries: list[Letter]) -> list[Letter]:
-    """The plain alternative where it says something, else the richest text; a calendar entry beside them comes along."""
-    plain = [entry for entry in entries if entry.get_content_type() == "text/plain" and _text_of(entry).strip()]
-    rich = [entry for entry in entries if entry.get_content_type() != "text/plain"]
-    texts = [entry for entry in rich if entry.get_content_type().startswith(("text/html", "multipart/"))]
-    others = [entry for entry in rich if entry not in texts]
-    chosen = plain[:1] or texts[-1:]
-    if plain and texts:
-        # Pictures of the rich version are part of the letter too.
-        others += [leaf for entry in texts for leaf in _pictures(entry)]
-    return [*chosen, *others] or entries[:1]
-
-
-def _pictures(entry: Letter) -> list[Letter]:
-    if entry.get_content_maintype() != "multipart":
-        return []
-    return [leaf for leaf in children(entry) if leaf.get_content_maintype() == "image"]
-
-
-def _is_text(part: Letter) -> bool:
-    if part.get_content_type() not in ("text/plain", "text/html") and not (
-        part.get_content_maintype() == "text" and part.get_content_subtype() in ("enriched", "richtext", "markdown")
-    ):
-        return False
-    return _disposition(part) != "attachment" and not _filename(part)
-
-
-def _disposition(part: Letter) -> str:
-    return str(part.get("Content-Disposition", "")).partition(";")[0].strip().lower()
-
-
-def _payload(part: Letter) -> bytes:
+def payload(part: Letter) -> bytes:
+    """The bytes of a leaf, its transfer encoding undone as far as it holds; of an attached message that message."""
     try:
         content = cast("object", part.get_payload(decode=True))
     except (ValueError, LookupError, AssertionError):
@@ -280,7 +237,8 @@ def _bytes_of(letter: Letter) -> bytes:
         return b""
 
 
-def _parameter(part: Letter, name: str, of: str = "content-type") -> str | None:
+def parameter(part: Letter, name: str, of: str = "content-type") -> str | None:
+    """A parameter of a part's header, RFC 2231 undone; None where it is missing or broken."""
     try:
         value = cast("object", part.get_param(name, None, of))
     except (ValueError, LookupError, TypeError):
@@ -291,16 +249,17 @@ def _parameter(part: Letter, name: str, of: str = "content-type") -> str | None:
     return str(value) if value is not None else None
 
 
-def _text_of(part: Letter) -> str:
-    data = _payload(part)
-    charset = _parameter(part, "charset")
+def text_of(part: Letter) -> str:
+    """The words of a text leaf, HTML as text, lines that flow joined."""
+    data = payload(part)
+    charset = parameter(part, "charset")
     if part.get_content_type() == "text/html":
         if charset is None and (match := _META_CHARSET.search(data[:4096])):
             charset = match.group(1).decode("ascii", "replace")
         return clean(html.to_text(decode(data, charset)))
     text = decode(data, charset).replace("\r\n", "\n").replace("\r", "\n")
-    if (_parameter(part, "format") or "").lower() == "flowed":
-        text = _unflowed(text, (_parameter(part, "delsp") or "").lower() == "yes")
+    if (parameter(part, "format") or "").lower() == "flowed":
+        text = _unflowed(text, (parameter(part, "delsp") or "").lower() == "yes")
     return clean(text)
 
 
@@ -319,32 +278,3 @@ def _unflowed(text: str, delete_space: bool) -> str:
             lines.append((">" * depth + " " if depth else "") + kept)
         open_depth = depth if flows else None
     return "\n".join(lines)
-
-
-def _filename(part: Letter) -> str | None:
-    name = _parameter(part, "filename", "content-disposition") or _parameter(part, "name")
-    if not name:
-        return None
-    # Only the last component of a path, no controls, no direction tricks: it is shown and may be saved.
-    name = one_line(decoded(name), 1000).replace("\\", "/").rpartition("/")[2].strip(". ")
-    return name[-200:] or None
-
-
-def _medium(part: Letter) -> Media | None:
-    kind = part.get_content_type()
-    if kind in ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"):
-        return None
-    main = kind.partition("/")[0]
-    name = _filename(part)
-    if name is None and kind == "message/rfc822":
-        name = "message.eml"
-    content = _payload(part)
-    if not content and name is None:
-        return None
-    return Media(
-        kind=main if main in ("image", "video", "audio") else "file",
-        alt=one_line(str(part.get("Content-Description", "")), 500) or None,
-        name=name,
-        content_type=one_line(kind, 100),
-        content=content,
-    )

@@ -1,32 +1,52 @@
-"""Who really sent a mail, whether a machine wrote it, and what a bounce says: from headers alone."""
+"""Who really sent a mail, whether a machine wrote it, and to which of our addresses it came: from headers alone."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from cxm.channels.kit.mail import letters
-from cxm.channels.kit.mail.letters import Letter
-from cxm.channels.kit.text import one_line
+from cxm.channels.kit.mail.letters import Address, Letter
 
 #: Our own mark on what we send: whatever carries it back is a loop, not a customer.
 INTENT_HEADER = "X-OpenCXM-Intent"
 _ROBOTS = re.compile(r"^(?:mailer-daemon|postmaster|bounces?|(?:do-?not|no)-?reply-bounces?)(?:[+@=-]|$)", re.IGNORECASE)
 _SUBJECTS = re.compile(
-    r"^\s{0,4}(?:auto(?:matic)?[ -]?(?:reply|response)|autoreply|out of (?:the )?office|automatische antwort|abwesenheitsnotiz|abwesend|"
-    r"réponse automatique|respuesta automática|resposta automática|risposta automatica|automatisch antwoord|autosvar|automatiskt svar|"
-    r"automaattinen vastaus|odpowiedź automatyczna|automatická odpověď|автоответ|автоматический ответ|自动回复|自動回覆|自動応答|自動返信|자동 회신|رد تلقائي)"
-    r"\s{0,4}(?:[:：]|$)",
+    r"^\s{0,4}(?:auto(?:matic)?[ -]?(?:reply|response)|autoreply|out of (?:the )?office|automatische antwort|abwesenheitsnotiz|abwesend|abwesenheit|"
+    r"réponse automatique|absence du bureau|respuesta automática|fuera de (?:la )?oficina|resposta automática|ausência temporária|fora do escritório|risposta automatica|fuori sede|"
+    r"automatisch antwoord|afwezig(?:heid)?|autosvar|automatiskt svar|frånvaro|automatisk svar|ikke til stede|fraværende|"
+    r"automaattinen vastaus|poissa|odpowiedź automatyczna|autoodpowiedź|nieobecność|automatická odpověď|mimo kancelář|automatikus válasz|răspuns automat|otomatik (?:yanıt|cevap)|ofis dışında|"
+    r"автоответ|автоматический ответ|нет на месте|автоматична відповідь|自动回复|自動回覆|不在办公室|自動応答|自動返信|不在通知|자동 회신|자동 응답|부재중|رد تلقائي|الرد التلقائي|خارج المكتب|"
+    r"תשובה אוטומטית|מענה אוטומטי|מחוץ למשרד|ตอบกลับอัตโนมัติ|การตอบกลับอัตโนมัติ|स्वचालित उत्तर|स्वतः उत्तर|trả lời tự động)"
+    r"\s{0,4}(?:[:：-]|$)",
     re.IGNORECASE,
 )
 _BULK = ("bulk", "junk", "list", "auto_reply", "auto-reply")
-_MARKS = ("List-Id", "X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Auto-Response-Suppress", "X-Loop", "X-Failed-Recipients")
-_METHOD = re.compile(r"^\s{0,10}dmarc\s{0,10}(?:/\s{0,10}1\s{0,10})?=\s{0,10}pass\b", re.IGNORECASE)
+# X-Auto-Response-Suppress is none of them: it asks machines not to answer, and people's forms and offices send it too.
+_MARKS = ("X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Loop", "X-Failed-Recipients")
+#: Where servers note for which address a mail came, nearest to the sender's own word first.
+_NOTED = ("X-Original-To", "X-Forwarded-To", "Envelope-To", "X-Envelope-To", "Delivered-To")
+_RESULT = re.compile(r"^\s{0,10}(dmarc|dkim|spf|arc)\s{0,10}(?:/\s{0,10}1\s{0,10})?=\s{0,10}([a-z]{1,20})\b", re.IGNORECASE)
 _HEADER_FROM = re.compile(r"\bheader\.from\s{0,10}=\s{0,10}\"?([^\s;\"]{1,253})", re.IGNORECASE)
+_LIST_ID = re.compile(r"<([^<>\s]{1,253})>")
+_MAILTO = re.compile(r"<mailto:([^<>\s?]{3,320})", re.IGNORECASE)
 
 
-def automatic_because(letter: Letter) -> str | None:
-    """Why a machine must have written it (a word for the record), None where a person may have."""
+@dataclass(frozen=True, slots=True)
+class MailingList:
+    """The list a mail came by: ``id`` as it names itself, ``post`` where one writes to it (None: nobody may); ``ours``: it is one of our addresses."""
+
+    id: str
+    post: str | None
+    ours: bool
+
+
+def automatic_because(letter: Letter, own: Collection[str] = ()) -> str | None:
+    """Why a machine must have written it (a word for the record), None where a person may have.
+
+    What a list of others hands on counts as a machine's: nobody asked *us*. A list that is one of our ``own`` addresses does not.
+    """
     submitted = (letters.header(letter, "Auto-Submitted") or "").partition(";")[0].strip().lower()
     if submitted and submitted != "no":
         return "auto_submitted"
@@ -34,7 +54,11 @@ def automatic_because(letter: Letter) -> str | None:
         return "own_loop"
     if any(letter.get(mark) is not None for mark in _MARKS):
         return "list_or_responder"
-    if (letters.header(letter, "Precedence") or "").lower() in _BULK:
+    came_by = mailing_list(letter, own)
+    if came_by is not None and not came_by.ours:
+        return "list_or_responder"
+    precedence = (letters.header(letter, "Precedence") or "").lower()
+    if precedence in _BULK and not (came_by is not None and precedence == "list"):
         return "precedence"
     return_path = letter.get("Return-Path")
     if return_path is not None and str(return_path).strip() == "<>":
@@ -47,27 +71,82 @@ def automatic_because(letter: Letter) -> str | None:
     return "subject" if _SUBJECTS.match(letters.header(letter, "Subject") or "") else None
 
 
+def mailing_list(letter: Letter, own: Collection[str]) -> MailingList | None:
+    """The list by which it came (RFC 2369, 2919), None where it came directly."""
+    named = letters.header(letter, "List-Id")
+    if named is None:
+        return None
+    match = _LIST_ID.search(named)
+    name = (match.group(1) if match else named.split()[-1] if named.split() else "").lower()
+    post = _MAILTO.search(letters.header(letter, "List-Post") or "")
+    address = post.group(1).lower() if post else None
+    # The id of a list is its address with a dot for the @, where its program makes it so.
+    return MailingList(name, address, address in own or any(one.replace("@", ".") == name for one in own))
+
+
+def original_sender(letter: Letter, own: Collection[str]) -> Address | None:
+    """Who wrote to a list of ours that puts its own address into From, as lists do where senders' domains forbid others to send for them.
+
+    As much a claim as any From.
+    """
+    came_by = mailing_list(letter, own)
+    if came_by is None or not came_by.ours:
+        return None
+    named = [
+        one
+        for name in ("X-Original-From", "X-Original-Sender", "X-MailFrom", "Reply-To")
+        for one in letters.addresses(letter, name)
+        if one.address not in own
+    ]
+    return named[0] if named else None
+
+
+def came_to(letter: Letter, own: Collection[str]) -> str | None:
+    """Which of our ``own`` addresses it was written to; None where it does not say."""
+    written = [one.address for name in ("To", "Cc") for one in letters.addresses(letter, name)]
+    noted = [one.address for name in _NOTED for one in letters.addresses(letter, name)]
+    return next((one for one in (*written, *noted) if one in own), None)
+
+
+def results(letter: Letter, authserv_id: str) -> dict[str, str]:
+    """What our own mail server found of a mail: ``dmarc``, ``dkim``, ``spf`` and ``arc``, each pass, fail, none, …; of which domain in ``from``.
+
+    Only the topmost ``Authentication-Results`` of our server counts (RFC 8601): those below may have come with the mail. Empty where it does not say.
+    """
+    wanted = authserv_id.strip().lower()
+    if not wanted:
+        return {}
+    for value in letters.headers(letter, "Authentication-Results"):
+        said = _uncommented(value).split(";")
+        if (said[0].split() or [""])[0].lower() != wanted:
+            continue
+        found: dict[str, str] = {}
+        for one in said[1:]:
+            match = _RESULT.match(one)
+            if match is None:
+                continue
+            method, result = match.group(1).lower(), match.group(2).lower()
+            if method == "dmarc" and method in found:
+                continue  # a mail has one author: a second verdict is about somebody else
+            if method == "dmarc" and (domain := _HEADER_FROM.search(one)) is not None:
+                found["from"] = domain.group(1).lower().rpartition("@")[2]
+            if found.get(method) != "pass":
+                found[method] = result
+        return found
+    return {}
+
+
 def proven_domain(letter: Letter, authserv_id: str) -> str | None:
     """The domain of ``From`` that our own mail server says passed DMARC, None where it does not say so.
 
-    Only the topmost ``Authentication-Results`` of our server counts (RFC 8601): those below may have come with the mail. A mail
-    with several authors or several ``From`` headers proves nothing.
+    A mail with several authors or several ``From`` headers proves nothing.
     """
-    wanted = authserv_id.strip().lower()
     senders = letters.addresses(letter, "From")
-    if not wanted or len(senders) != 1 or len(letters.raw_headers(letter, "From")) != 1:
+    if len(senders) != 1 or len(letters.raw_headers(letter, "From")) != 1:
         return None
     domain = senders[0].address.rpartition("@")[2]
-    for value in letters.headers(letter, "Authentication-Results"):
-        results = _uncommented(value).split(";")
-        if (results[0].split() or [""])[0].lower() != wanted:
-            continue
-        for result in results[1:]:
-            match = _HEADER_FROM.search(result)
-            if _METHOD.match(result) and match and match.group(1).lower().rpartition("@")[2] == domain:
-                return domain
-        return None
-    return None
+    found = results(letter, authserv_id)
+    return domain if found.get("dmarc") == "pass" and found.get("from") == domain else None
 
 
 def _uncommented(value: str) -> str:
@@ -81,63 +160,3 @@ def _uncommented(value: str) -> str:
         elif not depth:
             kept.append(character)
     return "".join(kept)
-
-
-# --- reports -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a report says of one of our mails: ``status`` delivered, read or failed; ``detail`` in the server's words."""
-
-    message_id: str
-    status: str
-    detail: str | None
-
-
-def report(letter: Letter) -> Report | None:
-    """The delivery or reading report in ``letter``, where it names the mail it is about and tells an outcome."""
-    if letter.get_content_type() != "multipart/report":
-        return None
-    parts = letters.children(letter)
-    for part in parts:
-        kind = part.get_content_type()
-        if kind == "message/delivery-status":
-            return _delivery(part, parts)
-        if kind == "message/disposition-notification":
-            return _disposition(part)
-    return None
-
-
-def _delivery(status: Letter, parts: list[Letter]) -> Report | None:
-    groups = letters.children(status)
-    actions = {str(group.get("Action", "")).strip().lower(): group for group in groups}
-    outcome = "failed" if "failed" in actions else "delivered" if "delivered" in actions else None
-    message_id = next((found for part in parts if (found := _original_id(part))), None)
-    if outcome is None or message_id is None:
-        return None
-    group = actions[outcome]
-    detail = " ".join(letters.header(group, name) or "" for name in ("Status", "Diagnostic-Code"))
-    return Report(message_id, outcome, one_line(detail, 1000) or None)
-
-
-def _original_id(part: Letter) -> str | None:
-    kind = part.get_content_type()
-    if kind == "message/rfc822":
-        inner = letters.children(part)
-        ids = letters.message_ids(inner[0], "Message-ID") if inner else []
-    elif kind in ("text/rfc822-headers", "message/rfc822-headers"):
-        content = part.get_payload(decode=True)
-        ids = letters.message_ids(letters.read(content), "Message-ID") if isinstance(content, bytes) else []
-    else:
-        return None
-    return ids[0] if ids else None
-
-
-def _disposition(part: Letter) -> Report | None:
-    children = letters.children(part)
-    content = part.get_payload(decode=True)
-    fields = children[0] if children else letters.read(content) if isinstance(content, bytes) else part
-    ids = letters.message_ids(fields, "Original-Message-ID")
-    disposition = (letters.header(fields, "Disposition") or "").lower()
-    return Report(ids[0], "read", None) if ids and "displayed" in disposition else None
