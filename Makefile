@@ -4,6 +4,9 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do $$nam
 BIN := .venv/bin
 PORT ?= 8000
 
+# Tests start hundreds of processes: each would read every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install install-test run test check docs bench soak screenshots looks lock clean
 
