@@ -22,6 +22,7 @@ from cxm.kernel.clock import format_instant, now, parse_instant
 from cxm.kernel.errors import NotFound
 from cxm.love import api as love
 from cxm.love import page_lists as lists
+from cxm.love import page_marks as marks
 from cxm.love import page_media as files
 from cxm.love import page_verdicts as verdicts
 from cxm.love import page_words as words
@@ -81,6 +82,7 @@ def thread(actor: Actor, detail: ConversationDetail, members: Mapping[UUID, str]
         before = item.at
         entries.append(_entry(actor.organization, item, view, replies, members))
     _mark_newest(entries, actor, view)
+    marks.add_notes(entries, members.known if isinstance(members, Names) else ())
     return entries
 
 
@@ -153,15 +155,11 @@ def _ours(mention: Mapping[str, Any], view: ConversationView, replies: Mapping[U
     reply = replies.get(UUID(str(key))) if key else None
     if reply is None:
         return {"account": "" if mention.get("account") == view.account else view.account}
-    said = {"delivered": _("delivered"), "read": _("read"), "failed": _("not delivered")}.get(reply.delivery or "", _("sent"))
     return {
         "who": reply.created_by_name,
         "account": view.account,
-        "about": said,
-        "state": "failed" if reply.delivery == "failed" else "",
-        "why": reply.detail if reply.delivery == "failed" else "",
         "visibility": "private" if reply.private else "public",
-    }
+    } | marks.delivery(reply)
 
 
 def _reply(reply: Reply, view: ConversationView) -> dict[str, Any]:
