@@ -257,7 +257,9 @@ def _channel(manifest: Any, result: Any, live: str) -> str:
     allowed = ", ".join(name for name in ("store", "link", "message", "export", "train") if getattr(use, name)) or "nothing"
     limit = f"{manifest.limits.text:,} {manifest.limits.counted}" if manifest.limits.text else "not stated"
     hosts = [*manifest.hosts.allowed, *(f"what the setting {name} names" for name in manifest.hosts.settings)]
-    visible = [name for name, has in (("private", manifest.reply.private), ("public", manifest.reply.public)) if has]
+    alone = manifest.reply.private
+    private = f"private where {code(alone)} is on" if isinstance(alone, str) else "private" if alone else ""
+    visible = [name for name in (private, "public" if manifest.reply.public else "") if name]
     properties = manifest.settings.get("properties", {})
     required = set(manifest.settings.get("required", ()))
     facts = [

@@ -14,6 +14,7 @@ import "./menus.js";
 import "./inbox.js";
 import "./presence.js";
 import "./names.js";
+import "./media.js";
 import "./arrive.js";
 import Alpine from "@alpinejs/csp";
 

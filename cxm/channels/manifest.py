@@ -95,14 +95,14 @@ class DataUse:
 
 @dataclass(frozen=True, slots=True)
 class ReplyRules:
-    """``idempotent`` and ``reads_back``: always, never, or the name of the setting that says so. ``needs``: settings without which
-    an account cannot answer. ``private`` and ``public``: which visibilities it can answer in.
+    """``idempotent``, ``reads_back`` and ``private``: always, never, or the name of the setting that says so. ``needs``: settings without
+    which an account cannot answer. ``private`` and ``public``: which visibilities it can answer in.
     ``media``: files can go with an answer."""
 
     idempotent: bool | str = False
     reads_back: bool | str = False
     needs: tuple[str, ...] = ()
-    private: bool = True
+    private: bool | str = True
     public: bool = True
     media: bool = False
 
@@ -274,7 +274,7 @@ def _manifest(top: _Reader, problems: list[str]) -> Manifest:
             idempotent=reply.get("idempotent", (bool, str), False),
             reads_back=reply.get("reads_back", (bool, str), False),
             needs=reply.strings("needs"),
-            private=reply.get("private", bool, True),
+            private=reply.get("private", (bool, str), True),
             public=reply.get("public", bool, True),
             media=reply.get("media", bool, False),
         ),
@@ -363,7 +363,7 @@ def _check(manifest: Manifest, folder: str, problems: list[str]) -> None:
     named = [*manifest.hosts.settings, *manifest.reply.needs, *manifest.stream.needs]
     if manifest.stream.needs and not {"poll", "stream"} <= set(manifest.capabilities):
         problems.append("stream.needs is for a channel that both polls and streams.")
-    named += [rule for rule in (manifest.reply.idempotent, manifest.reply.reads_back) if isinstance(rule, str)]
+    named += [rule for rule in (manifest.reply.idempotent, manifest.reply.reads_back, manifest.reply.private) if isinstance(rule, str)]
     problems.extend(f"“{name}” is named as a setting but is not in settings.properties." for name in named if name not in properties)
 
 

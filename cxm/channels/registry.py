@@ -72,6 +72,11 @@ class Channel:
         rule = self.manifest.reply.reads_back
         return self.can("read_back") and (settings.get(rule) is True if isinstance(rule, str) else rule)
 
+    def speaks_privately(self, settings: Mapping[str, Any]) -> bool:
+        """Whether this account can answer where only the two of them read it."""
+        rule = self.manifest.reply.private
+        return settings.get(rule) is True if isinstance(rule, str) else rule
+
     def check_settings(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
         """Settings with defaults filled in, and what is wrong with them (paths ``settings.…``)."""
         return schemas.check(self.manifest.settings, values, "settings")

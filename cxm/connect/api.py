@@ -120,7 +120,7 @@ def rules(organization: UUID, account_id: UUID) -> SendRules:
     channel = registry.channel(row.channel)
     manifest = channel.manifest
     return SendRules(
-        active=row.state == "active", can_reply=channel.can_send("reply", row.settings), private=manifest.reply.private, public=manifest.reply.public,
+        active=row.state == "active", can_reply=channel.can_send("reply", row.settings), private=channel.speaks_privately(row.settings), public=manifest.reply.public,
         reads_back=channel.reads_back(row.settings), idempotent=channel.idempotent(row.settings), text_limit=manifest.limits.text, counted=manifest.limits.counted,
         window_hours=manifest.limits.window_hours, media=manifest.reply.media, media_count=manifest.limits.media, media_bytes=manifest.limits.media_bytes,
         held=_authorizing.held(row),

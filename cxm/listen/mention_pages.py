@@ -15,7 +15,7 @@ from cxm.govern import api as govern
 from cxm.kernel.clock import parse_instant
 from cxm.kernel.errors import CxmError, Removed
 from cxm.kernel.ids import parse_id
-from cxm.listen import asking, changes, forms, names, selectors
+from cxm.listen import asking, changes, forms, names, selectors, shown
 from cxm.listen.asking import Asked
 from cxm.listen.models import Record
 from cxm.understanding import api as understanding
@@ -45,6 +45,9 @@ def mention_page(request: HttpRequest, mention: UUID) -> HttpResponse:
     corrected = Record.objects.filter(pk=mention, organization_id=actor.organization).values_list("overrides", flat=True).first() or {}
     context = (
         _context(item, frozenset(corrected), whole=bool(request.GET.get("whole"))) | _form(request, item, error) | {"may_write": may_write}
+    )
+    context["files"] = shown.tiles(
+        actor.organization, str(mention), item.get("media") or (), shown.fetched(actor.organization, [item]).get(str(mention))
     )
     context["may_read_conversation"] = actor.may("conversations:read", unit)
     context["profile"] = (item.get("author") or {}).get("profile") if actor.may("profiles:read") else None

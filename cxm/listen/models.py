@@ -56,6 +56,29 @@ class KeptFile(OrganizationModel):
         indexes = [models.Index(fields=["organization_id", "digest"], name="kept_file_digest")]
 
 
+class FetchedFile(OrganizationModel):
+    """A mention's file that lies elsewhere, as it was fetched: a cache of :mod:`cxm.listen.remote`.
+
+    ``place``: the digest of its address; ``fault``: why it could not be had, empty where the bytes are in the data directory.
+    """
+
+    mention_id = models.UUIDField()
+    place = models.CharField(max_length=64)
+    kind = models.CharField(max_length=10, default="")
+    width = models.IntegerField(default=0)
+    height = models.IntegerField(default=0)
+    size = models.BigIntegerField(default=0)
+    fault = models.CharField(max_length=20, default="")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta(OrganizationModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization_id", "mention_id", "place"], name="fetched_file_once")]
+        indexes = [
+            models.Index(fields=["organization_id", "at"], name="fetched_file_at"),
+            models.Index(fields=["at"], name="fetched_file_old"),
+        ]
+
+
 class Removal(OrganizationModel):
     """A deletion whose words still lie in the event log or the mailbox; gone as soon as they do not. ``id``: the mention's.
 

@@ -257,10 +257,13 @@ def get_mention(request: HttpRequest, mention: UUID) -> Any:
     return listen.mention(govern.actor_of(request), mention)
 
 
-@router.get("/mentions/{mention}/media/{index}", summary="A file that came with a mention")
+@router.get("/mentions/{mention}/media/{index}", summary="A file of a mention")
 @govern.requires("mentions:read")
 def get_media(request: HttpRequest, mention: UUID, index: int) -> Any:
-    """Its bytes, as an attachment; ``index`` counts the mention's ``media`` from 0."""
+    """Its bytes, as an attachment; ``index`` counts the mention's ``media`` from 0.
+
+    What only lies at a foreign address is fetched by this installation, which keeps it for a while: at most 20 MB, in 20 seconds.
+    """
     return media.response(govern.actor_of(request), mention, index)
 
 

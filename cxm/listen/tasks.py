@@ -26,6 +26,14 @@ def redact_forgotten() -> None:
         erasure.redact_later(organization)
 
 
+@jobs.periodic("listen.expire_fetched", "27 3 * * *")
+def expire_fetched() -> None:
+    """Files fetched from foreign addresses long ago are forgotten."""
+    from cxm.listen import remote
+
+    remote.expire()
+
+
 @jobs.task("listen.purge", queue="events")
 def purge() -> None:
     """Deleted mentions leave the files of the mention store too."""

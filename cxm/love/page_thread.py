@@ -22,6 +22,7 @@ from cxm.kernel.clock import format_instant, now, parse_instant
 from cxm.kernel.errors import NotFound
 from cxm.love import api as love
 from cxm.love import page_lists as lists
+from cxm.love import page_marks as marks
 from cxm.love import page_media as files
 from cxm.love import page_verdicts as verdicts
 from cxm.love import page_words as words
@@ -74,13 +75,18 @@ def thread(actor: Actor, detail: ConversationDetail, members: Mapping[UUID, str]
     """Everything in its order, days and silences between."""
     view = detail.conversation
     replies = {reply.id: reply for reply in detail.replies}
+    known = files.fetched(actor.organization, [{**item.mention, "id": item.id} for item in detail.items if isinstance(item, MentionItem)])
     entries: list[dict[str, Any]] = []
     before: datetime | None = None
     for item in detail.items:
         entries += _between(before, item.at)
         before = item.at
-        entries.append(_entry(actor.organization, item, view, replies, members))
+        if isinstance(item, MentionItem):
+            entries.append(_mention(actor.organization, item, view, replies, known.get(str(item.id))))
+        else:
+            entries.append(_entry(item, view, replies, members))
     _mark_newest(entries, actor, view)
+    marks.add_notes(entries, members.known if isinstance(members, Names) else ())
     return entries
 
 
@@ -93,11 +99,7 @@ def _between(before: datetime | None, at: datetime) -> list[dict[str, Any]]:
     return [{"shape": "day", "label": f"{label} · {words.gap(silent)}" if silent >= _GAP_DAYS else label, "id": f"day-{day}"}]
 
 
-def _entry(
-    organization: UUID, item: Item, view: ConversationView, replies: Mapping[UUID, Reply], members: Mapping[UUID, str]
-) -> dict[str, Any]:
-    if isinstance(item, MentionItem):
-        return _mention(organization, item, view, replies)
+def _entry(item: Item, view: ConversationView, replies: Mapping[UUID, Reply], members: Mapping[UUID, str]) -> dict[str, Any]:
     if isinstance(item, NoteItem):
         return {"shape": "note", "id": f"n-{item.id}", "who": item.by, "text": item.text, "at": item.at}
     if isinstance(item, LineItem):
@@ -106,7 +108,7 @@ def _entry(
     return _reply(replies[item.id], view)
 
 
-def _mention(organization: UUID, item: MentionItem, view: ConversationView, replies: Mapping[UUID, Reply]) -> dict[str, Any]:
+def _mention(organization: UUID, item: MentionItem, view: ConversationView, replies: Mapping[UUID, Reply], known: Any) -> dict[str, Any]:
     mention = item.mention
     text = str(mention.get("text") or "")
     who, _handle = words.person(mention.get("author"))
@@ -127,7 +129,7 @@ def _mention(organization: UUID, item: MentionItem, view: ConversationView, repl
         "history": [{"text": former.text or former.title or "", "until": _instant(former.until)} for former in reversed(item.history)],
         "visibility": "private" if mention.get("private") else "public",
         "url": files.web_address(mention.get("url")),
-        "media": files.media(organization, str(item.id), mention.get("media") or ()) if item.deleted_at is None else [],
+        "media": files.media(organization, str(item.id), mention.get("media") or (), known) if item.deleted_at is None else [],
         "about": _stars(mention.get("rating")),
         "automatic": bool(mention.get("automatic")),
         "chips": [],
@@ -153,15 +155,11 @@ def _ours(mention: Mapping[str, Any], view: ConversationView, replies: Mapping[U
     reply = replies.get(UUID(str(key))) if key else None
     if reply is None:
         return {"account": "" if mention.get("account") == view.account else view.account}
-    said = {"delivered": _("delivered"), "read": _("read"), "failed": _("not delivered")}.get(reply.delivery or "", _("sent"))
     return {
         "who": reply.created_by_name,
         "account": view.account,
-        "about": said,
-        "state": "failed" if reply.delivery == "failed" else "",
-        "why": reply.detail if reply.delivery == "failed" else "",
         "visibility": "private" if reply.private else "public",
-    }
+    } | marks.delivery(reply)
 
 
 def _reply(reply: Reply, view: ConversationView) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from cxm.kernel.clock import now
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
 from cxm.love import page_lists as lists
+from cxm.love import page_marks as marks
 from cxm.love import page_person
 from cxm.love import page_thread as threads
 from cxm.love import page_words as words
@@ -102,6 +103,8 @@ def conversation_context(
     earlier = detail.mentions[0].id if detail.earlier and detail.mentions else None
     query = wanted.query()
     composer = threads.composer(actor, view, organization, detail.drafts)
+    if composer["may_reply"]:
+        composer["notices"] += marks.notices(detail.replies)
     if composer["may_reply"] and (since := writing.since(request.GET.get("since", ""))):
         composer["notices"] += writing.meanwhile(actor, conversation, since)
     return {

@@ -57,6 +57,11 @@ class Settings(BaseSettings):
     senders: int = Field(
         default=16, description="Replies on their way at once in one process; a slow platform holds one for up to 30 s.", ge=1, le=64
     )
+    media_cache: int = Field(
+        default=1_000_000_000,
+        description="Bytes of files fetched from foreign addresses that are kept for each organization; the oldest go first.",
+        ge=0,
+    )
     session_hours: int = Field(default=24 * 14, description="Hours after which a sign-in ends.", ge=1)
 
     @property

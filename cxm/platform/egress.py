@@ -51,6 +51,10 @@ class Forbidden(Unavailable):
     """The guard refused; nothing left the machine."""
 
 
+class TooLong(Unavailable):
+    """The answer is longer than was asked for."""
+
+
 def allow_for_this_process(host: str, port: int) -> None:
     """Let this process reach ``host:port`` as if ``CXM_EGRESS_ALLOW`` named it, until it ends.
 
@@ -80,6 +84,11 @@ def allowed_pairs() -> frozenset[tuple[str, int]]:
         if host and port.isdigit():
             pairs.add((_plain_host(host), int(port)))
     return frozenset(pairs)
+
+
+def is_allowed(host: str, port: int) -> bool:
+    """Whether the operator opened an exception for ``host:port``."""
+    return (_plain_host(host), port) in allowed_pairs()
 
 
 def _plain_host(host: str) -> str:
@@ -278,8 +287,9 @@ class GuardedHttp:
         params: Mapping[str, str] | None = None,
         timeout: float = 10.0,
         follow_redirects: bool = False,
+        limit: int = RESPONSE_LIMIT,
     ) -> httpx2.Response:
-        """One request, its answer read whole (at most 10 MB, 60 s). Each redirect is judged like the first address;
+        """One request, its answer read whole (at most ``limit`` bytes, 60 s; :class:`TooLong` beyond). Each redirect is judged like the first address;
         credentials stay with the origin they were given for."""
         for _ in range(6):
             _check_request(url)
@@ -289,7 +299,7 @@ class GuardedHttp:
                 )
             except (httpx2.InvalidURL, UnicodeError) as error:
                 raise Forbidden("The address cannot be read as one.", "Check its spelling.") from error
-            response = await self._send(request)
+            response = await self._send(request, limit)
             if not (follow_redirects and response.is_redirect and method in ("GET", "HEAD")):
                 return response
             onward = str(response.next_request.url if response.next_request else response.headers["location"])
@@ -298,11 +308,11 @@ class GuardedHttp:
             url, params = onward, None
         raise Unavailable("The address redirects without end.", "Enter the address it leads to.")
 
-    async def _send(self, request: httpx2.Request) -> httpx2.Response:
+    async def _send(self, request: httpx2.Request, limit: int) -> httpx2.Response:
         try:
             async with asyncio.timeout(TOTAL_TIME):
                 response = await self._client.send(request, stream=True)
-                return await _read(response)
+                return await _read(response, limit)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise Unavailable(
                 f"“{request.url.host}” does not answer.", "Nothing was sent; it is tried again.", effect_possible=False
@@ -326,13 +336,13 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port
 
 
-async def _read(response: httpx2.Response) -> httpx2.Response:
+async def _read(response: httpx2.Response, limit: int) -> httpx2.Response:
     body = bytearray()
     try:
         async for chunk in response.aiter_bytes():
             body += chunk
-            if len(body) > RESPONSE_LIMIT:
-                raise Unavailable(f"“{response.url.host}” answers without end.", "Ask its operator.", effect_possible=True)
+            if len(body) > limit:
+                raise TooLong(f"“{response.url.host}” answers without end.", "Ask its operator.", effect_possible=True)
     finally:
         await response.aclose()
     response._content = bytes(body)

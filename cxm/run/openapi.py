@@ -38,6 +38,7 @@ _MEANING = {
     "409": "There already, or no longer possible.",
     "410": "It was deleted by its author or the platform.",
     "422": "Not valid; `errors` names each field.",
+    "424": "It lies on another server and could not be had from there; `code` says why.",
     "429": "Too many requests; `Retry-After` says when.",
     "503": "Not available just now; nothing was accepted. `Retry-After` says when.",
 }
@@ -62,6 +63,8 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         wanted.add("404")
     if "{mention}" in path:
         wanted.add("410")
+    if path.endswith("/media/{index}"):
+        wanted.add("424")
     for status in sorted(wanted):
         operation["responses"].setdefault(status, {"$ref": f"#/components/responses/Problem{status}"})
     if method == "post":

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import httpcore2
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from cxm.kernel.errors import Invalid
 from cxm.kernel.network import Unavailable
+from cxm.listen import remote
 from cxm.platform import egress
 from tests.attacks.conftest import House
 from tests.kit.browser import signed_in
@@ -89,6 +91,25 @@ def test_no_web_socket_opens_to_an_odd_address(offline: None, url: str) -> None:
         asyncio.run(egress.web_socket(url, timeout=3))
     with pytest.raises(Invalid):
         egress.check_url(url, web_socket=True)
+
+
+def test_no_file_of_a_mention_is_fetched_from_inside(offline: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    connected: list[str] = []
+
+    async def connect(self: Any, host: str, *arguments: Any, **named: Any) -> Any:
+        connected.append(host)
+        raise httpcore2.ConnectError("not in a test")
+
+    monkeypatch.setattr(httpcore2.AnyIOBackend, "connect_tcp", connect)
+    inner = [f"{scheme}://{host}/x.png" for scheme in ("https", "http") for host in HOSTS]
+    for url in inner + [one for one in ODD if not one.lower().startswith("http://example.com")]:
+        with pytest.raises(remote.NotLoaded) as caught:
+            remote.download(url)
+        assert caught.value.fault == "refused" or "exa mple" in url, url
+    assert connected == []
+    with pytest.raises(remote.NotLoaded):
+        remote.download("http://example.com/x.png")  # asked for over TLS, of a public address
+    assert connected == ["93.184.215.14"]
 
 
 def test_ordinary_ones_pass(offline: None) -> None:

@@ -11,12 +11,15 @@ from urllib.parse import urlencode, urlsplit
 
 from cxm.channels.authorization import Client, SignInEnded, Started, Tokens, Way
 from cxm.channels.bluesky import dpop, identity
+from cxm.channels.bluesky.talking import wanted
 from cxm.channels.contracts import AuthExpired, Rejected, Response, Session, Unavailable
 from cxm.channels.kit import answers, oauth2
 from cxm.channels.kit.fields import string
 from cxm.kernel import clock
 
 SCOPE = "atproto transition:generic"
+#: What direct messages need besides; who we are names all that may ever be asked for.
+CHAT = "transition:chat.bsky"
 _TITLE = "Bluesky"
 
 
@@ -27,13 +30,14 @@ class Authorize:
         """The page of the account's own sign-in server; what is asked for was handed over before."""
         home = await identity.home_of(session)
         server = await identity.signs_in(session, home.pds)
-        key, verifier, client_id = dpop.Key(), oauth2.verifier(), client_id_of(client)
+        scope = f"{SCOPE} {CHAT}" if wanted(session) else SCOPE
+        key, verifier, client_id = dpop.Key(), oauth2.verifier(), client_id_of(client, scope)
         kept = {
             "did": home.did, "handle": home.handle, "pds": home.pds, "issuer": server.issuer, "token_url": server.token, "key": key.store(),
             "verifier": verifier, "client_id": client_id, "kid": _own_keys(client)[0].thumbprint if client.metadata_url else "",
         }  # fmt: skip
         form = {
-            "response_type": "code", "redirect_uri": client.redirect_uri, "scope": SCOPE, "state": state, "login_hint": home.handle,
+            "response_type": "code", "redirect_uri": client.redirect_uri, "scope": scope, "state": state, "login_hint": home.handle,
             "code_challenge": oauth2.challenge(verifier), "code_challenge_method": "S256",
         }  # fmt: skip
         response = await _posted(session, client, kept, server.push, form)
@@ -72,13 +76,13 @@ class Authorize:
         base = client.metadata_url.partition("/channels/")[0]
         return {
             "client_id": client.metadata_url, "client_name": "OpenCXM", "client_uri": base, "redirect_uris": [client.redirect_uri],
-            "application_type": "web", "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"], "scope": SCOPE,
+            "application_type": "web", "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"], "scope": f"{SCOPE} {CHAT}",
             "dpop_bound_access_tokens": True, "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "ES256",
             "jwks": {"keys": [{**key.public, "kid": key.thumbprint, "use": "sig", "alg": "ES256"} for key in _own_keys(client)]},
         }  # fmt: skip
 
 
-def client_id_of(client: Client) -> str:
+def client_id_of(client: Client, scope: str = SCOPE) -> str:
     """Our address as the client, or the protocol's own way of trying it on one's own machine. Raises :class:`Rejected`."""
     if client.metadata_url:
         return client.metadata_url
@@ -88,7 +92,7 @@ def client_id_of(client: Client) -> str:
             "Bluesky reads at our own address who we are, and cannot reach this one.",
             "Set CXM_PUBLIC_URL to an https address (to try it on one machine: open OpenCXM as http://127.0.0.1), or use an app password.",
         )
-    return f"http://localhost?{urlencode({'redirect_uri': client.redirect_uri, 'scope': SCOPE})}"
+    return f"http://localhost?{urlencode({'redirect_uri': client.redirect_uri, 'scope': scope})}"
 
 
 def _own_keys(client: Client) -> list[dpop.Key]:

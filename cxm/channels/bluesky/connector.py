@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from cxm.channels.bluesky import ids, sending
+from cxm.channels.bluesky import direct, ids, sending
 from cxm.channels.bluesky.authorizing import Authorize as Authorize
 from cxm.channels.bluesky.polling import Poll as Poll
 from cxm.channels.bluesky.server import Refused, Server
 from cxm.channels.bluesky.streaming import Stream as Stream
 from cxm.channels.bluesky.streaming import address_of, hearing
+from cxm.channels.bluesky.talking import wanted
 from cxm.channels.contracts import ConnectorError, Outgoing, Rejected, Sent, Session, TestStep, Unavailable
 from cxm.channels.kit.fields import string
 
 
 class _Write:
-    """Says something, once, however often it is asked to: the intent's own key, and only where nothing stands under it."""
+    """Says something, once, however often it is asked to: the intent's own key, and only where nothing stands under it. Direct messages
+    have no such key."""
 
     async def send(self, session: Session, outgoing: Outgoing) -> Sent:
         """The post's address. Raises the five errors; what was said already under this intent is told as sent, and not said again."""
-        if outgoing.private:
-            raise Rejected("Direct messages are not sent here.", "Answer in public, or write to them in Bluesky.")
         server = Server(session)
+        if outgoing.private and not wanted(session):
+            raise Rejected("Direct messages are not switched on for this account.", "Switch them on in its settings, or answer in public.")
+        if outgoing.private:
+            return await direct.say(server, session, outgoing)
         lost: str | None = None
         while True:
             key, said = await sending.place(server, outgoing)
@@ -73,6 +77,8 @@ class ReadBack:
     async def read_back(self, session: Session, outgoing: Outgoing) -> Sent | None:
         """Sent, or None where it surely is not there. Of a deletion: sent where what it names is gone."""
         server = Server(session)
+        if outgoing.private and outgoing.kind != "delete":
+            return await direct.said(server, session, outgoing)
         if outgoing.kind == "delete":
             key = await _own_key(session, outgoing)
             return await sending.sent(server, session, key) if await sending.standing(server, key) is None else None
@@ -81,6 +87,8 @@ class ReadBack:
 
 
 async def _own_key(session: Session, outgoing: Outgoing) -> str:
+    if ids.message_parts(outgoing.in_reply_to or ""):
+        raise Rejected("A direct message cannot be taken back: it would vanish for this account only.", "Write that it was a mistake.")
     place = ids.post_parts(outgoing.in_reply_to or "")
     if place is None or place[0] != await Server(session).me():
         raise Rejected("Only a post of this account can be deleted.", "Name one of its own.")
@@ -107,9 +115,20 @@ class Test:
             for source in [one for one in session.sources if one.kind == "search"][:20]:
                 await server.get("app.bsky.feed.searchPosts", {"q": string(source.settings.get("query"), 500), "limit": 1})
                 steps.append(TestStep("Search", True, f"“{string(source.settings.get('query'), 500)[:80]}” can be asked."))
+            if wanted(session):
+                steps.append(await _direct_messages(server))
             if address_of(session):
                 steps.append(await hearing(session))
         except ConnectorError as error:
             name = ("Find the server", "Sign in", "See what happens to us", "Search")[min(len(steps), 3)]
             steps.append(TestStep(name, False, f"{error.text} {error.mend}".strip()))
         return steps
+
+
+async def _direct_messages(server: Server) -> TestStep:
+    """Whether they can be read; what else the button tries does not depend on it."""
+    try:
+        await server.get("chat.bsky.convo.listConvos", {"limit": 1})
+    except ConnectorError as error:
+        return TestStep("Read direct messages", False, f"{error.text} {error.mend} Until then all else is heard.")
+    return TestStep("Read direct messages", True, "They can be read.")

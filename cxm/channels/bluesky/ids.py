@@ -14,6 +14,8 @@ POST = "app.bsky.feed.post"
 _ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
 _URI = re.compile(r"at://(did:[a-z0-9]{1,20}:[A-Za-z0-9._:%-]{1,500})/([A-Za-z0-9.-]{1,200})/([A-Za-z0-9._:~-]{1,200})")
 
+_MESSAGE = re.compile(r"chat:([A-Za-z0-9._~-]{1,100})/([A-Za-z0-9._~-]{1,100})(?:/did:[^\s]{1,500}/[^/]{1,200})?")
+
 
 def record_keys(intent: UUID) -> tuple[str, str]:
     """The keys an intent may stand under, the same whenever they are asked for: its own moment, the rest from its hash.
@@ -45,6 +47,27 @@ def post_parts(address: str) -> tuple[str, str] | None:
     """Owner and key of a post's address, None for anything else."""
     found = parts(address)
     return (found[0], found[2]) if found and found[1] == POST else None
+
+
+def talk(convo: str) -> str:
+    """What a conversation of direct messages is known by here."""
+    return f"chat:{convo}"
+
+
+def message(convo: str, key: str) -> str:
+    """A direct message's address, made here: its service gives it none. A conversation has one id for all who are in it."""
+    return f"chat:{convo}/{key}"
+
+
+def reaction(convo: str, key: str, did: str, sign: str) -> str:
+    """The address of somebody's sign under a direct message."""
+    return f"{message(convo, key)}/{did}/{sign}"
+
+
+def message_parts(address: str) -> tuple[str, str] | None:
+    """Conversation and key of a direct message's address, or of a reaction's to it; None for anything else."""
+    match = _MESSAGE.fullmatch(address)
+    return (match[1], match[2]) if match else None
 
 
 def moment(text: str) -> datetime | None:

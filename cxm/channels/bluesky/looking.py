@@ -55,7 +55,8 @@ class Found:
 class Memory:
     """What one account's looks leave to the next. ``known``: by owner and key of a post, its moment and the end of its version (CID);
     ``checked``, ``place``: when and where known posts were last asked about; ``stream``: how far the live stream was heard (microseconds
-    since 1970); ``cut``: since when it is away, "" where it is not."""
+    since 1970); ``cut``: since when it is away, "" where it is not; ``chat``: how far direct messages were heard, as ``talking`` keeps it;
+    ``answers``: how many answers to our own posts there were, as ``threads`` counts them."""
 
     tracks: dict[str, Track] = field(default_factory=dict[str, Track])
     known: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
@@ -63,6 +64,8 @@ class Memory:
     place: int = 0
     stream: int = 0
     cut: str = ""
+    chat: dict[str, str] = field(default_factory=dict[str, str])
+    answers: dict[str, int] = field(default_factory=dict[str, int])
 
     @classmethod
     def of(cls, cursor: Mapping[str, Any] | None) -> Memory:
@@ -75,14 +78,22 @@ class Memory:
         }
         known = {key: (string(pair[0]), string(pair[1])) for key, one in table(told.get("known")).items() if len(pair := entries(one)) == 2}
         place, stream = (max(whole(told.get(name)) or 0, 0) for name in ("place", "stream"))
-        return cls(tracks, known, string(told.get("checked"), 40), place, stream, string(told.get("cut"), 40))
+        chat = {key: string(one, 4000) for key, one in table(told.get("chat")).items()}
+        answers = {key: count for key, one in table(told.get("answers")).items() if (count := whole(one))}
+        return cls(tracks, known, string(told.get("checked"), 40), place, stream, string(told.get("cut"), 40), chat, answers)
 
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
         tracks = {name: {key: part for key, part in asdict(track).items() if part} for name, track in self.tracks.items()}
         known = {key: list(pair) for key, pair in self.known.items()}
         told = {"tracks": tracks, "known": known, "checked": self.checked, "place": self.place}
-        return told | ({"stream": self.stream} if self.stream else {}) | ({"cut": self.cut} if self.cut else {})
+        rest = {
+            "stream": self.stream,
+            "cut": self.cut,
+            "answers": self.answers,
+            "chat": {key: one for key, one in self.chat.items() if one},
+        }
+        return told | {key: one for key, one in rest.items() if one}
 
     def learn(self, key: str, learned: tuple[str, str] | None) -> None:
         """Remember a post's moment and version; None: that it is gone."""

@@ -1,25 +1,26 @@
 """Posts as mentions. Pure: no clock, no network, and no bytes may make it raise.
 
 A delivery is one object that the connector wrote: ``me`` (our DID) with ``post`` (an app.bsky.feed.defs#postView) and, where its
-record was changed, ``edited`` (when that was seen); or ``deleted`` (a post's address) with ``at``.
+record was changed, ``edited`` (when that was seen); ``deleted`` (the address of a post, a direct message or a reaction) with ``at``; or what
+:mod:`~cxm.channels.bluesky.messages` understands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from cxm.channels.bluesky import ids, texts
+from cxm.channels.bluesky import embeds, ids, messages, texts
 from cxm.channels.bluesky.texts import Facet
-from cxm.channels.contracts import AccountView, Author, Deletion, Engagement, Item, Media, Mention, RawDelivery, Unmappable
+from cxm.channels.contracts import AccountView, Author, Deletion, Engagement, Item, Mention, RawDelivery, Unmappable
 from cxm.channels.kit import jsons
 from cxm.channels.kit.fields import EXACT, Missing, entries, needed, string, table, whole
 from cxm.channels.kit.text import clean, one_line, storable
 
 #: A post dated by its author so much earlier than its server heard of it was brought along from elsewhere.
 _BACKDATED = timedelta(days=1)
-_ID, _ADDRESS, _TEXT = 1000, 4000, 100_000
+_ID, _TEXT = 1000, 100_000
 
 
 def map_delivery(delivery: RawDelivery, account: AccountView) -> Iterable[Item]:
@@ -29,8 +30,10 @@ def map_delivery(delivery: RawDelivery, account: AccountView) -> Iterable[Item]:
     except jsons.NotJson as error:
         return [Unmappable(str(error), delivery.body, None, "not_json")]
     post = table(told.get("post"))
-    native_id = storable(string(post.get("uri"), _ID)) or None
+    native_id = storable(string(post.get("uri"), _ID)) or messages.address_of(told)
     try:
+        if messages.is_one(told):
+            return [messages.item(told, account)]
         return [_deletion(told) if "deleted" in told else _mention(told, post, account)]
     except Missing as error:
         return [Unmappable(str(error), delivery.body, native_id, "field_missing")]
@@ -40,9 +43,9 @@ def map_delivery(delivery: RawDelivery, account: AccountView) -> Iterable[Item]:
 
 def _deletion(told: dict[str, Any]) -> Deletion:
     address = needed(told, "deleted", _ID)
-    if ids.post_parts(address) is None:
-        raise Missing("“deleted” is no post's address.")
-    return Deletion(address, ids.moment(string(told.get("at"), 40)))
+    if ids.post_parts(address) is None and ids.message_parts(address) is None:
+        raise Missing("“deleted” is no address of a post or a message.")
+    return Deletion(storable(address), ids.moment(string(told.get("at"), 40)))
 
 
 def _mention(told: dict[str, Any], post: dict[str, Any], account: AccountView) -> Mention:
@@ -55,7 +58,7 @@ def _mention(told: dict[str, Any], post: dict[str, Any], account: AccountView) -
     if not isinstance(written, str) or len(written) > _TEXT:
         raise Missing("“text” is missing or no text of a post.")
     facets = texts.facets_of(written, record.get("facets"))
-    media = tuple(_media(table(post.get("embed")) or table(record.get("embed")), account))
+    media = tuple(embeds.media_in(table(post.get("embed")) or table(record.get("embed")), account))
     if not written.strip() and not media:
         raise Missing("The post is empty.")
     reply = table(record.get("reply"))
@@ -70,7 +73,7 @@ def _mention(told: dict[str, Any], post: dict[str, Any], account: AccountView) -
         author=author,
         text=clean(texts.spelled_out(written, facets)),
         published_at=published,
-        url=_page(account, author.handle or place[0], place[1]),
+        url=embeds.page(account, author.handle or place[0], place[1]),
         reply_to=storable(parent) or None,
         thread=storable(root) or address,
         addressed=not ours and bool(me) and _speaks_to(me, parent, facets, post, record),
@@ -92,7 +95,7 @@ def _author(post: dict[str, Any], did: str, account: AccountView) -> Author:
         native_id=did,
         handle=f"@{known}" if known else None,
         name=one_line(string(told.get("displayName"), 1000), 200) or None,
-        url=f"{_site(account)}/profile/{did}",
+        url=f"{embeds.site(account)}/profile/{did}",
         followers=whole(told.get("followersCount")),
     )
 
@@ -114,7 +117,7 @@ def _speaks_to(me: str, parent: str, facets: list[Facet], post: dict[str, Any], 
     """Whether it names us, answers a post of ours or quotes one."""
     if any(facet.kind == "mention" and facet.value == me for facet in facets):
         return True
-    quoted = string(_quoted(table(post.get("embed")) or table(record.get("embed"))).get("uri"), _ID)
+    quoted = string(embeds.quoted_in(table(post.get("embed")) or table(record.get("embed"))).get("uri"), _ID)
     return any((ids.post_parts(one) or ("",))[0] == me for one in (parent, quoted))
 
 
@@ -143,8 +146,8 @@ def _count(post: dict[str, Any], name: str) -> int:
 def _context(post: dict[str, Any], record: dict[str, Any], did: str, handle: str | None, facets: list[Facet], dated: str) -> dict[str, Any]:
     """What an answer needs (``cid``, ``root``), and what a reader may want to know beside the words."""
     root = table(table(record.get("reply")).get("root"))
-    quoted = _quoted(table(post.get("embed")) or table(record.get("embed")))
-    links = [facet.value for facet in facets if facet.kind == "link" and _is_web(facet.value)]
+    quoted = embeds.quoted_in(table(post.get("embed")) or table(record.get("embed")))
+    links = [facet.value for facet in facets if facet.kind == "link" and embeds.is_web(facet.value)]
     labels = [string(label.get("val"), 128) for label in map(table, entries(post.get("labels"))[:100]) if label.get("neg") is not True]
     context: dict[str, Any] = {
         "cid": string(post.get("cid"), 200),
@@ -162,58 +165,3 @@ def _context(post: dict[str, Any], record: dict[str, Any], did: str, handle: str
 
 def _language(value: object) -> str:
     return string(value, 35)
-
-
-# --- what comes with a post ------------------------------------------------------------------------------------------------
-
-
-def _quoted(embed: dict[str, Any]) -> dict[str, Any]:
-    """The post that is quoted, as far as it is shown. A record with media wraps it once more."""
-    record = table(embed.get("record"))
-    return table(record.get("record")) if "record" in record else record
-
-
-def _media(embed: dict[str, Any], account: AccountView) -> Iterator[Media]:
-    """Pictures, films, linked pages and quoted posts. ``embed`` is as the network shows it, else as it stands in the record."""
-    kind = string(embed.get("$type"), 100)
-    if kind.startswith("app.bsky.embed.recordWithMedia"):
-        yield from _media(_plain(embed.get("media")), account)
-    for picture in map(table, [*entries(embed.get("images")), *entries(embed.get("items"))][:20]):
-        yield Media("image", _web(picture.get("fullsize")) or _web(picture.get("thumb")), _alt(picture.get("alt")))
-    if kind.startswith("app.bsky.embed.video"):
-        yield Media("video", _web(embed.get("playlist")), _alt(embed.get("alt")))
-    external = table(embed.get("external"))
-    if page := _web(external.get("uri")):
-        yield Media("file", page, _alt(external.get("description")), one_line(string(external.get("title"), 4000), 200) or None)
-    quoted = _quoted(embed)
-    if place := ids.post_parts(string(quoted.get("uri"), _ID)):
-        who = one_line(string(table(quoted.get("author")).get("handle"), 254)) or place[0]
-        said = string(table(quoted.get("value")).get("text"), _TEXT)
-        yield Media("file", _page(account, who, place[1]), clean(said) or None, f"@{who}" if not who.startswith("did:") else who)
-
-
-def _plain(value: object) -> dict[str, Any]:
-    """The media of a record with media; never another of its kind, which would never end."""
-    media = table(value)
-    return {} if string(media.get("$type"), 100).startswith("app.bsky.embed.recordWithMedia") else media
-
-
-def _alt(value: object) -> str | None:
-    return clean(string(value, 20_000)) or None
-
-
-def _web(value: object) -> str | None:
-    address = storable(string(value, _ADDRESS).strip())
-    return address if _is_web(address) else None
-
-
-def _is_web(address: str) -> bool:
-    return address.lower().startswith(("https://", "http://")) and address.isprintable()
-
-
-def _site(account: AccountView) -> str:
-    return string(account.settings.get("web_url"), 500).strip().rstrip("/") or "https://bsky.app"
-
-
-def _page(account: AccountView, who: str, key: str) -> str:
-    return f"{_site(account)}/profile/{storable(who.removeprefix('@'))}/post/{key}"

@@ -10,6 +10,8 @@ from typing import Any
 from cxm.channels.bluesky import ids, sending
 from cxm.channels.bluesky.looking import Found, Memory, Page, Track, due, key_of, passed, sweep, version
 from cxm.channels.bluesky.server import Server
+from cxm.channels.bluesky.talking import Talks, wanted
+from cxm.channels.bluesky.threads import Threads
 from cxm.channels.contracts import AuthExpired, ConnectorError, Polled, RawDelivery, Rejected, Session, SourceView, Unheard
 from cxm.channels.kit import jsons
 from cxm.channels.kit.fields import entries, string, table, whole
@@ -33,9 +35,11 @@ class Poll:
         look = _Look(session, Memory.of(cursor))
         await look.begin()
         await look.list_of("mentions", look.notifications)
-        if session.account.settings.get("own_posts", True) is not False:
-            await look.list_of("own", look.own, _MINUTE)
+        await look.list_of("own", look.own, _MINUTE)
+        await look.answers()
         await look.searches()
+        if wanted(session):
+            await look.talks()
         if not look.more:
             await look.known()
         return await look.polled()
@@ -48,14 +52,17 @@ class _Look:
         self._session, self._memory, self._server = session, memory, Server(session)
         self._found: list[Found] = []
         self._told: list[RawDelivery] = []
+        self._talked: list[RawDelivery] = []
         self._unheard: list[Unheard] = []
         self._me = ""
+        self._own = session.account.settings.get("own_posts", True) is not False
         self.more = False
         days = whole(session.account.settings.get("history_days", 1))
         self._floor = session.now - timedelta(days=min(max(days if days is not None else 1, 0), 90))
 
     async def begin(self) -> None:
         self._me = await self._server.me()
+        self._threads = Threads(self._memory, self._me, self._floor)
         self._memory.keep_only({"mentions", "own", *(f"search:{source.id}" for source in self._searches())})
 
     async def list_of(self, name: str, fetch: Any, pause: timedelta = timedelta(0)) -> None:
@@ -81,9 +88,23 @@ class _Look:
         """What we said, with whatever program; not what we passed on."""
         asked = {"actor": self._me, "filter": "posts_with_replies", "limit": 50}
         told = await self._server.get("app.bsky.feed.getAuthorFeed", _paged(asked, page))
-        feed = map(table, entries(told.get("feed")))
-        items = [passed(table(one["reason"])) if one.get("reason") else table(one.get("post")) for one in feed]
+        items: list[dict[str, Any]] = []
+        for one in map(table, entries(told.get("feed"))):
+            post = table(one.get("post"))
+            self._threads.saw(post)
+            items.append(passed(table(one["reason"])) if one.get("reason") else post if self._own else passed(post))
         return items, string(told.get("cursor"), 4000)
+
+    async def answers(self) -> None:
+        """Answers to our own posts of which we were not told."""
+        self._found += await self._threads.read(self._server, self._session.now)
+
+    async def talks(self) -> None:
+        """Direct messages; that they cannot be heard hides nothing else."""
+        talks = Talks(self._server, self._session, self._memory, self._me, self._floor)
+        await talks.look()
+        self._talked, self.more = talks.told, self.more or talks.more
+        self._unheard += talks.unheard
 
     async def _search(self, source: SourceView, page: str) -> Page:
         asked = {"q": string(source.settings.get("query"), 500), "sort": "latest", "limit": 100}
@@ -178,7 +199,7 @@ class _Look:
                 self._memory.known[key] = (self._memory.known[key][0], version(post))
             self._deliver(name_of(one.uri or key_of(one.told), post), {"me": self._me, "post": post})
         self._memory.forget_old(self._session.now)
-        return Polled(tuple(self._told), self._memory.plain(), more=self.more, unheard=tuple(self._unheard))
+        return Polled((*self._told, *self._talked), self._memory.plain(), more=self.more, unheard=tuple(self._unheard))
 
     def _deliver(self, name: str, told: dict[str, Any]) -> None:
         self._told.append(RawDelivery(name[:300], jsons.dump(told), {}, self._session.now))

@@ -23,21 +23,21 @@ async def record(server: Server, session: Session, outgoing: Outgoing) -> dict[s
     _check_length(outgoing.text)
     pictures = [one for one in outgoing.media if one.content is not None]
     _check_files(outgoing.media, pictures)
-    text = _text(outgoing)
+    text = text_of(outgoing)
     _check_length(text)
     if not text.strip() and not pictures:
         raise Rejected("There is nothing to say.", "Write a text, or attach a picture.")
     made: dict[str, Any] = {"$type": ids.POST, "text": text, "createdAt": format_instant(session.now)}
     if outgoing.kind == "reply":
         made["reply"] = await _reply(server, outgoing)
-    if facets := await _facets(server, text):
-        made["facets"] = facets
+    if found := await facets(server, text):
+        made["facets"] = found
     if pictures:
         made["embed"] = await _pictures(server, pictures)
     return made
 
 
-def _text(outgoing: Outgoing) -> str:
+def text_of(outgoing: Outgoing) -> str:
     """The words as they are said: files we have no content of go as links."""
     return outgoing.text + "".join(f"\n{one.url}" for one in outgoing.media if one.content is None and one.url)
 
@@ -61,7 +61,8 @@ def _check_files(media: tuple[Media, ...], pictures: list[Media]) -> None:
         raise Rejected(f"“{large.name or 'A picture'}” is larger than {PICTURE // 1_000_000} MB.", "Make it smaller.")
 
 
-async def _facets(server: Server, text: str) -> list[dict[str, Any]]:
+async def facets(server: Server, text: str) -> list[dict[str, Any]]:
+    """What its handles, links and tags are, as the network writes them down."""
     found = list(texts.found_in(text))
     handles = list(dict.fromkeys(facet.value for facet in found if facet.kind == "mention"))[:_HANDLES]
     told = await asyncio.gather(*(_did_of(server, handle) for handle in handles))
@@ -146,7 +147,7 @@ async def place(server: Server, outgoing: Outgoing) -> tuple[str | None, bool]:
 def _says(record: dict[str, Any], outgoing: Outgoing) -> bool:
     parent = string(table(table(record.get("reply")).get("parent")).get("uri"), 1000)
     answered = (outgoing.in_reply_to or "") if outgoing.kind == "reply" else ""
-    return record.get("text") == _text(outgoing) and parent == answered
+    return record.get("text") == text_of(outgoing) and parent == answered
 
 
 async def standing(server: Server, key: str) -> dict[str, Any] | None:

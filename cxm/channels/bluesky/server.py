@@ -23,6 +23,8 @@ from cxm.channels.kit.fields import string, table
 from cxm.channels.kit.text import one_line
 
 DEFAULT = "bsky.social"
+#: The service that keeps direct messages, beside the network; home servers pass on what names it.
+CHAT = "did:web:api.bsky.chat#bsky_chat"
 _Key = tuple[UUID, str]
 _OURS = ("ExpiredToken", "InvalidToken", "AuthMissing", "AuthenticationRequired", "invalid_token")
 _SHUT = {
@@ -70,6 +72,7 @@ class Server:
         self.base = string(settings.get("server_url"), 500).strip().rstrip("/") or f"https://{DEFAULT}"
         self.handle = string(settings.get("handle"), 254).strip().removeprefix("@")
         self._appview = string(settings.get("appview"), 500).strip()
+        self._chat = string(settings.get("chat"), 500).strip() or CHAT
         secret = f"{self.base}\x1f{self.handle}\x1f{session.credentials.get('password', '')}"
         self._key = (session.account.id, hashlib.sha256(secret.encode()).hexdigest())
 
@@ -102,7 +105,9 @@ class Server:
     ) -> dict[str, Any]:
         signed = await self._sign_in()
         headers = {"content-type": content_type} if content_type else {}
-        if self._appview and "app.bsky." in path.partition("?")[0]:
+        if path.startswith("chat.bsky."):
+            headers["atproto-proxy"] = self._chat
+        elif self._appview and path.startswith("app.bsky."):
             headers["atproto-proxy"] = self._appview
         for renewed in (False, True):
             response = await self._sent(signed, verb, path, headers, json=json, content=content)
@@ -205,6 +210,12 @@ class Server:
             return None
         if code in _SHUT:
             return AuthExpired(_SHUT[code], "Ask its server why; here, connect another account or wait.")
+        if _not_granted(response):
+            if self._session.token is no_token:
+                return NotGranted(
+                    "This app password may not read direct messages.", "Make one with “Allow access to your direct messages” ticked."
+                )
+            return NotGranted("Direct messages were not agreed to when somebody signed in.", "Sign in anew and agree to them.")
         if status == 429 or code == "RateLimitExceeded":
             return RateLimited("The server asks us to slow down.", retry_after=_reset(response, self._session.now))
         if code in _OURS or status == 401:
@@ -221,6 +232,10 @@ class Server:
         if status in (400, 403):
             return Refused(code, said or f"The server refused it ({status}).")
         return answers.error_of(response, self._session.now, effect=effect)
+
+
+class NotGranted(Rejected):
+    """Rejected, because whoever connected the account did not allow it; the account itself is well."""
 
 
 class NotThere(Gone):
@@ -247,8 +262,18 @@ def _code(response: Response) -> str:
     return one_line(string(answers.body_of(response).get("error"), 200)) if response.status_code >= 300 else ""
 
 
+def _not_granted(response: Response) -> bool:
+    """Whether our session is sound and does not reach as far as this: of app passwords they say “Bad token method” (once “scope”)."""
+    if response.status_code not in (400, 401, 403):
+        return False
+    code, said = _code(response), answers.detail_of(response)
+    return said.startswith("Missing required scope") or (code == "InvalidToken" and said.startswith("Bad token"))
+
+
 def _expired(response: Response) -> bool:
     """Whether only our session has ended. A server says so by 400 or 401."""
+    if _not_granted(response):
+        return False
     return response.status_code in (400, 401) and _code(response) in ("ExpiredToken", "InvalidToken", "invalid_token")
 
 

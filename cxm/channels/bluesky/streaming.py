@@ -21,6 +21,7 @@ from cxm.channels.bluesky.jetstream import Event, Filter
 from cxm.channels.bluesky.looking import Memory, version
 from cxm.channels.bluesky.polling import Poll, kept, name_of
 from cxm.channels.bluesky.server import Server
+from cxm.channels.bluesky.talking import wanted
 from cxm.channels.contracts import AuthExpired, ConnectorError, Polled, RawDelivery, Session, TestStep, Unheard, WebSocket
 from cxm.channels.kit import jsons
 from cxm.channels.kit.fields import entries, string, table
@@ -29,6 +30,8 @@ from cxm.kernel.clock import format_instant
 
 #: How often the account is looked at beside the stream, and how often a sign of life is given, in seconds.
 LOOK, ALIVE = 60.0, 20.0
+#: How often where direct messages are heard, which no stream brings.
+TALK = 10.0
 #: How long a post is waited for until the view shows it: one of words alone, and one with something that only the view can show.
 WORDS, SHOWN = 1.0, 20.0
 #: How often the view is asked for what is waited for.
@@ -190,12 +193,16 @@ class _Ear:
 
     def _look(self) -> None:
         """Begin a look where one is due."""
-        if self._looking is None and (self._behind or time.monotonic() - self._looked >= LOOK) and not self._ended():
+        if self._looking is None and (self._behind or time.monotonic() - self._looked >= self._pause) and not self._ended():
             self._looked = time.monotonic()
             self._news.clear()
             session = replace(self._session, now=clock.now())
             self._looking = asyncio.create_task(Poll().poll(session, self._memory.plain()))
             self._looking.add_done_callback(lambda _: self._wake.set())
+
+    @property
+    def _pause(self) -> float:
+        return min(TALK, LOOK) if wanted(self._session) else LOOK
 
     def _ended(self) -> bool:
         return self._line is None and not self._behind
@@ -232,7 +239,7 @@ class _Ear:
         now = time.monotonic()
         due = [self._told + ALIVE, *(one.again for one in self._awaited.values())]
         if self._looking is None:
-            due.append(self._looked + LOOK)
+            due.append(self._looked + self._pause)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(min(due) - now, 0.01)):
                 await self._wake.wait()

@@ -68,8 +68,8 @@ def texts_of(found: list[Item]) -> list[str]:
     return [one.text for one in found if isinstance(one, Mention)]
 
 
-def reply_to(address: str, text: str = "Hello", **more: Any) -> Outgoing:
-    return Outgoing(new_id(), "reply", text, False, **{"in_reply_to": address, **more})
+def reply_to(address: str, text: str = "Hello", *, private: bool = False, **more: Any) -> Outgoing:
+    return Outgoing(new_id(), "reply", text, private, **{"in_reply_to": address, **more})
 
 
 def send(desk: Desk, outgoing: Outgoing, sender: Any = None) -> str:

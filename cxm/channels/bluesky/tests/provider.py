@@ -140,7 +140,7 @@ class Network:
         author["viewer"] = self.viewers.get(did, {})  # type: ignore[assignment]
         viewer = {"replyDisabled": True} if address in self.viewers else {}
         told = {"uri": address, "cid": cid(record), "author": author, "record": record, "indexedAt": self.heard[address], "viewer": viewer}
-        return {**told, "likeCount": 1, "repostCount": 2, "quoteCount": 1, "replyCount": 3}
+        return {**told, "likeCount": 1, "repostCount": 2, "quoteCount": 1, "replyCount": len(self._answers(address))}
 
     def _pages(self, name: str, addresses: list[str], query: dict[str, list[str]], items: list[dict[str, Any]]) -> Answer:
         begin = int(query.get("cursor", ["0"])[0])
@@ -181,7 +181,14 @@ class Network:
             return refusal(400, "NotFound", "Post not found: " + address)
         if address in self.hidden:
             return answer(json={"thread": {"$type": "app.bsky.feed.defs#blockedPost", "uri": address, "blocked": True}})
-        return answer(json={"thread": {"$type": "app.bsky.feed.defs#threadViewPost", "post": self.view(address)}})
+        return answer(json={"thread": self._thread(address, int(query["depth"][0]))})
+
+    def _answers(self, address: str) -> list[str]:
+        return [one for one, record in self.records.items() if record.get("reply", {}).get("parent", {}).get("uri") == address]
+
+    def _thread(self, address: str, depth: int) -> dict[str, Any]:
+        replies = [self._thread(one, depth - 1) for one in self._answers(address)] if depth else []
+        return {"$type": "app.bsky.feed.defs#threadViewPost", "post": self.view(address), "replies": replies}
 
     def _getProfiles(self, query: dict[str, list[str]], body: Any, content: Any) -> Answer:
         names = {did: name for name, did in HANDLES.items()}

@@ -232,3 +232,26 @@ def test_a_page_that_leads_to_itself_ends(network: Network):
     network.fail(LISTING, *[endless] * 40)
     assert Desk(network).look() == []
     assert len(network.calls(LISTING)) < 10
+
+
+@pytest.mark.parametrize("own_posts", [True, False])
+def test_an_answer_the_network_never_told_us_of_is_found_in_its_thread(network: Network, own_posts: bool):
+    """The reference AppView tells nobody of an answer that it came upon before the post it answers; it counts it all the same."""
+    desk = Desk(network, own_posts=own_posts)
+    ours = network.say(ME, "We open at nine.", "o1")
+    first = network.say(ANN, "On Sundays too?", "a1", to=ours, reason="")
+    assert "On Sundays too?" in texts_of(desk.look())
+    network.say(BOB, "And on Mondays?", "b1", to=first, reason="")
+    network.say(BOB, "On Tuesdays?", "b2", to=ours, reason="reply")  # of this one we are told, and hear it once
+    network.fail("app.bsky.feed.getPostThread", Unavailable("It is away."))
+    ours = network.say(ME, "And on holidays, too.", "o2")
+    network.say(ANN, "Good.", "a3", to=ours, reason="")
+    own = ["And on holidays, too."] if own_posts else []
+    assert sorted(texts_of(desk.look())) == sorted(["And on Mondays?", "On Tuesdays?", *own]), (
+        "a thread that cannot be read hides nothing else"
+    )
+    assert texts_of(desk.look()) == ["Good."]
+    asked = len(network.calls("app.bsky.feed.getPostThread"))
+    assert desk.look() == [] and len(network.calls("app.bsky.feed.getPostThread")) == asked
+    network.say(ANN, "Old", "a2", to=ours, reason="", at=network.now - timedelta(days=3))
+    assert desk.look() == []

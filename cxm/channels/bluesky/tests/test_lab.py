@@ -40,6 +40,7 @@ from cxm.kernel.ids import new_id
 
 BASE = os.environ.get("CXM_LAB_BLUESKY", "http://localhost:25831")
 SETTLE = os.environ.get("CXM_LAB_BLUESKY_SETTLE", "http://localhost:25899/")
+LABELER = os.environ.get("CXM_LAB_BLUESKY_LABELER", "http://localhost:25871/.well-known/ozone-metadata.json")
 HTTP = LoopbackHttp()
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
@@ -58,8 +59,9 @@ pytestmark = [pytest.mark.lab, pytest.mark.skipif(why_not() is not None, reason=
 
 
 def settle() -> None:
-    """Until the AppView has taken in what was written."""
-    assert asyncio.run(HTTP.request("GET", SETTLE, timeout=60)).status_code == 200
+    """Until the AppView has taken in what was written. Asked twice: what came in while it looked is noted in the background after that."""
+    for _ in range(2):
+        assert asyncio.run(HTTP.request("GET", SETTLE, timeout=60)).status_code == 200
 
 
 class Person:
@@ -335,3 +337,22 @@ def test_the_button(acme: Person):
     ]
     wrong = replace(desk.session, credentials={"password": "wrong"})
     assert [one.ok for one in asyncio.run(Test().test(wrong))] == [True, False]
+
+
+def test_an_app_password_that_may_not_read_direct_messages_is_told_from_one_that_has_ended(acme: Person, ann: Person):
+    """The home server itself says so, before it asks the service. There is none here: another that it can find stands in its place."""
+    try:
+        told = asyncio.run(HTTP.request("GET", LABELER, timeout=5)).json()
+    except ConnectorError as error:
+        pytest.skip(f"no service to name at {LABELER}: {error.text}")
+    desk = Desk(acme, direct_messages=True, chat=f"{told['did']}#atproto_labeler")
+    ann.say(f"@{acme.handle} in public", names=acme)
+    settle()
+    polled = asyncio.run(Poll().poll(desk.at(), None))
+    (delivery,) = polled.deliveries
+    assert b"in public" in delivery.body and "may not read direct messages" in polled.unheard[0].reason
+    steps = {one.name: one for one in asyncio.run(Test().test(desk.session))}
+    assert steps["See what happens to us"].ok and "Allow access to your direct messages" in steps["Read direct messages"].text
+    allowed = acme.do("com.atproto.server.createAppPassword", {"name": "dm", "privileged": True})["password"]
+    steps = {one.name: one for one in asyncio.run(Test().test(replace(desk.session, credentials={"password": str(allowed)})))}
+    assert not steps["Read direct messages"].ok and "Allow access" not in steps["Read direct messages"].text

@@ -232,3 +232,14 @@ def test_a_signature_survives_a_rotated_key_and_a_lost_one_asks_to_sign_in():
     assert all("d" not in key for key in told["jwks"]["keys"]) and len(told["jwks"]["keys"]) == 2
     with pytest.raises(InvalidSignature):
         taken_apart(dpop.Key().sign({}, {}), dpop.Key().public)
+
+
+def test_direct_messages_are_asked_for_only_where_they_are_wanted():
+    network = Network()
+    for settings, scope in (
+        ({}, "atproto transition:generic"),
+        ({"direct_messages": True}, "atproto transition:generic transition:chat.bsky"),
+    ):
+        asyncio.run(Authorize().start(network.session(**settings), CLIENT, WAY, "state"))
+        assert network.pushed["scope"] == scope
+        assert set(scope.split()) <= set(Authorize().metadata(CLIENT)["scope"].split()), "a server refuses what the client does not name"

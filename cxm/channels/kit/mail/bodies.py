@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ _WRAPPED_LIMIT = 3
 _SIGNATURES = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-encrypted")
 _OPAQUE = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _WRAPPED = ("application/ms-tnef", "application/vnd.ms-tnef")
+_BOUNDARY = re.compile(rb"^--([A-Za-z0-9'()+_,./:=?-]{1,70})\r?\nContent-", re.MULTILINE | re.IGNORECASE)
 #: Alternatives that only few programs show, and that repeat what the others say.
 _REPEATED = ("text/x-amp-html", "text/watch-html", "text/x-watch-html")
 
@@ -79,7 +81,9 @@ def _parts(letter: Letter, found: _Found) -> Iterator[Letter]:
         if kind in _OPAQUE and (inner := _unwrapped(part, found)) is not None:
             stack.append(inner)
             continue
-        if not kind.startswith("multipart/") or not part.is_multipart():
+        if kind.startswith("multipart/") and not part.is_multipart():
+            part = _read_anew(part)
+        if not part.is_multipart() or part.get_content_maintype() != "multipart":
             yield part
             continue
         if kind == "multipart/signed":
@@ -88,6 +92,17 @@ def _parts(letter: Letter, found: _Found) -> Iterator[Letter]:
             found.mark("encrypted")
         entries = letters.children(part)
         stack.extend(reversed(_chosen(entries) if kind == "multipart/alternative" else entries))
+
+
+def _read_anew(part: Letter) -> Letter:
+    """A part whose boundary is not the one that it names, read by the one it uses; as plain text where it uses none."""
+    content = letters.payload(part)
+    match = _BOUNDARY.search(content)
+    if match is not None:
+        again = letters.read(b"Content-Type: " + part.get_content_type().encode() + b'; boundary="' + match.group(1) + b'"\n\n' + content)
+        if again.is_multipart():
+            return again
+    return letters.read(b"MIME-Version: 1.0\nContent-Type: text/plain\n\n" + content)
 
 
 def _unwrapped(part: Letter, found: _Found) -> Letter | None:

@@ -89,15 +89,15 @@ def _repeated(letter: Letter, parts: list[Letter]) -> Iterator[str]:
     yield from (_plain(part) for part in parts)
 
 
-def _walk(letter: Letter) -> Iterator[Letter]:
-    """The parts, those within returned mails too, outermost first; no deeper than a report has any need of."""
+def _walk(letter: Letter, *, within_mails: bool = True) -> Iterator[Letter]:
+    """The parts, those of returned mails too unless told otherwise, outermost first; no deeper than a report has any need of."""
     level = [letter]
     seen = 0
     while level and seen < _PARTS_SCANNED:
         for part in level[: _PARTS_SCANNED - seen]:
             seen += 1
             yield part
-        level = [child for part in level for child in letters.children(part)]
+        level = [child for part in level if within_mails or part.get_content_maintype() != "message" for child in letters.children(part)]
 
 
 def _plain(part: Letter) -> str:
@@ -111,11 +111,12 @@ def _plain(part: Letter) -> str:
 def _groups(part: Letter) -> list[dict[str, str]]:
     """The fields of a report part, group by group; its own lines are read, since programs break them in every way."""
     inner = letters.children(part)
-    if inner:
-        return [{name.lower(): letters.decoded(str(value)) for name, value in group.raw_items()} for group in inner[:100]]
+    found = [{name.lower(): letters.decoded(str(value)) for name, value in group.raw_items()} for group in inner[:100]]
+    if any(found):
+        return found
     groups: list[dict[str, str]] = [{}]
     last = ""
-    for line in _plain(part).replace("\r\n", "\n").split("\n")[:2000]:
+    for line in letters.encoded_lines(part)[:_TEXT_SCANNED].replace("\r\n", "\n").split("\n")[:2000]:
         if not line.strip():
             groups.append({})
         elif line[:1] in " \t" and last:
@@ -158,14 +159,19 @@ def _complaint(part: Letter, letter: Letter, parts: list[Letter]) -> Report | No
 
 
 def _unstandard(letter: Letter, parts: list[Letter]) -> Report | None:
+    """A report in prose: looked for only where a machine sent it, or where its subject says that something came back."""
     subject = letters.header(letter, "Subject") or ""
-    text = "\n".join(_words(part) for part in parts[:8] if part.get_content_maintype() == "text")[:20_000]
     senders = letters.addresses(letter, "From")
     who = " ".join([one.address for one in senders] + [one.name or "" for one in senders]) or (letters.header(letter, "From") or "")
-    failed_for = letters.raw_headers(letter, "X-Failed-Recipients")
+    known = bool(letters.raw_headers(letter, "X-Failed-Recipients"))
     nobody = [value.strip() for value in letters.raw_headers(letter, "Return-Path")] == ["<>"]
-    returned = any(_OURS.search(one) for one in _returned(letter, parts))
-    told = returns.outcome(who, subject, text, known=bool(failed_for), nobody=nobody or returned)
+    if not (known or nobody or returns.is_robot(who)):
+        # Whoever returns a mail of ours whole, and says that it failed, is a machine whatever it is called.
+        if not returns.says_failed(subject) or not any(_OURS.search(one) for one in _returned(letter, parts)):
+            return None
+        nobody = True
+    text = "\n".join(_words(part) for part in list(_walk(letter, within_mails=False))[:8])[:20_000]
+    told = returns.outcome(who, subject, text, known=known, nobody=nobody)
     return Report(told.status, about(letter, parts), told.reason, told.detail) if told is not None else None
 
 

@@ -1,0 +1,107 @@
+"""What a reader should know of a message beside its words: how it came, whom it claims to be from, what became of an answer. For pages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from cxm.govern import api as govern
+from cxm.outbound.contracts import Reply
+
+#: Others it was written to that are named; more are counted.
+_NAMED = 3
+_SENT_IN_VAIN = ("failed", "complained")
+
+
+def add_notes(entries: Sequence[dict[str, Any]], members: Collection[govern.Member]) -> None:
+    """Give each message in a thread its ``notes``, each with an icon, words and a tone."""
+    known = {member.email.lower(): member.name for member in members}
+    for entry in entries:
+        if entry["shape"] == "mention" and not entry["deleted"]:
+            entry["notes"] = notes(entry["judged"], known)
+
+
+def notes(mention: Mapping[str, Any], members: Mapping[str, str]) -> list[dict[str, str]]:
+    """The notes of one mention. ``members``: names of members by their address."""
+    context = mention.get("context") or {}
+    told = [_MARKS[mark]() for mark in context.get("marks") or () if mark in _MARKS]
+    if claimed := _claims(mention, members):
+        text = _("It says it is from {member}, who works here. Nothing proves it.").format(member=claimed)
+        told.insert(0, {"icon": "triangle-alert", "tone": "text-warn", "text": text})
+    if alias := context.get("alias"):
+        told.append({"icon": "mail", "tone": "faint", "text": _("written to {address}").format(address=alias)})
+    return told
+
+
+def _claims(mention: Mapping[str, Any], members: Mapping[str, str]) -> str:
+    """The member an author claims to be by their address, where our own mail server does not say that it is so."""
+    address = str((mention.get("author") or {}).get("native_id") or "").lower()
+    if mention.get("media_type") == "owned" or address not in members:
+        return ""
+    found = (mention.get("context") or {}).get("authentication") or {}
+    proven = found.get("dmarc") == "pass" and found.get("from") == address.rpartition("@")[2]
+    return "" if proven else members[address]
+
+
+def _note(icon: str, text: str, tone: str = "faint") -> dict[str, str]:
+    return {"icon": icon, "tone": tone, "text": text}
+
+
+_MARKS = {
+    "signed": lambda: _note("fingerprint", _("Signed; nobody here has checked the signature.")),
+    "encrypted": lambda: _note("lock", _("Encrypted; it can be read in a mail program that has the key.")),
+    "calendar": lambda: _note("calendar", _("An entry for a calendar is with it.")),
+    "cancelled": lambda: _note("calendar", _("It calls off an entry in a calendar.")),
+    "answer": lambda: _note("calendar", _("It answers an invitation.")),
+    "list": lambda: _note("megaphone", _("It came by a mailing list.")),
+    "returned": lambda: _note("circle-alert", _("A mail came back undelivered; it does not say which of ours.")),
+    "late": lambda: _note("hourglass", _("A mail is delayed; it does not say which of ours.")),
+    "complaint": lambda: _note("circle-alert", _("Somebody marked a mail as spam; it does not say which of ours."), "text-warn"),
+    "unproven": lambda: _note("triangle-alert", _("Our mail server could not confirm that it is from whom it says."), "text-warn"),
+}
+
+
+# --- what became of an answer ---------------------------------------------------------------------------------------------
+
+
+def delivery(reply: Reply) -> dict[str, str]:
+    """What became of an answer after it left, as a word beside it; ``why`` in plain words where it was in vain, or is late."""
+    said = {
+        "delayed": _("delayed"), "delivered": _("delivered"), "read": _("read"), "failed": _("not delivered"), "complained": _("marked as spam"),
+    }  # fmt: skip
+    late = reply.delivery == "delayed"
+    in_vain = reply.delivery in _SENT_IN_VAIN
+    return {
+        "about": said.get(reply.delivery or "", _("sent")),
+        "state": "failed" if in_vain else "",
+        "why": " ".join(part for part in (reason(reply.reason), reply.detail) if part) if in_vain or late else "",
+    }
+
+
+def reason(name: str) -> str:
+    """Why an answer was not delivered, as a sentence; empty where nobody said."""
+    return {
+        "unknown_address": _("Their address does not exist."),
+        "mailbox_closed": _("Their mailbox is closed."),
+        "mailbox_full": _("Their mailbox is full. It may take mail again later."),
+        "too_large": _("It is too large for their mailbox."),
+        "refused": _("Their mail server refuses it."),
+        "unreachable": _("Their mail server could not be reached."),
+        "later": _("Their mail server does not take it for now; it may later."),
+        "returned": _("It came back undelivered."),
+        "complained": _("They told their mail provider that it is spam."),
+    }.get(name, "")
+
+
+def notices(replies: Sequence[Reply]) -> list[dict[str, str]]:
+    """What to know before one writes again: they called an answer spam, or the last one never reached them."""
+    if any(reply.delivery == "complained" for reply in replies):
+        text = _("They marked an answer of ours as spam. Write again only if you are sure they want it.")
+        return [{"kind": "bad", "icon": "octagon-x", "text": text}]
+    sent = [reply for reply in replies if reply.state == "sent"]
+    if not sent or sent[-1].delivery != "failed":
+        return []
+    text = _("The last answer did not reach them. {why}").format(why=reason(sent[-1].reason)).strip()
+    return [{"kind": "warn", "icon": "triangle-alert", "text": text}]
