@@ -134,7 +134,13 @@ def settle(account: Account, mapped: Sequence[Mapped]) -> None:
     )
     if receipts:
         plain = tuple(
-            {"native_id": entry.native_id, "status": entry.status, "at": format_instant(entry.at), "detail": entry.detail, "reason": entry.reason}
+            {
+                "native_id": entry.native_id,
+                "status": entry.status,
+                "at": format_instant(entry.at),
+                "detail": entry.detail,
+                "reason": entry.reason,
+            }
             for entry in receipts
         )
         events.publish(ReceiptsHeard(organization=account.organization_id, account=account.id, receipts=plain))

@@ -19,9 +19,9 @@ from cxm.connect.contracts import Account, Heard, Taken
 from cxm.kernel.clock import format_instant, now
 from cxm.listen import accept as accepting
 from cxm.listen import media
+from cxm.listen.authors import author_of
 from cxm.listen.events import REDACTED, MentionsChanged, MentionsDeleted, MentionsHeard
 from cxm.listen.models import Record, Removal
-from cxm.people import api as people
 from cxm.people.contracts import Erased, Step
 from cxm.platform import bulk, events, graves, realtime, redaction
 
@@ -211,7 +211,11 @@ def _said(person: Erased, cursor: dict[str, Any]) -> Step:
     found: dict[UUID, None] = {}
 
     def change(told: dict[str, Any]) -> bool:
-        hits = [place for place, mention in enumerate(told["mentions"]) if REDACTED not in mention and _is_theirs(person, whose, mention)]
+        hits = [
+            place
+            for place, mention in enumerate(told["mentions"])
+            if REDACTED not in mention and author_of(person.organization, mention) in whose
+        ]
         for place in hits:
             found[UUID(told["mentions"][place]["id"])] = None
             told["mentions"][place] = _emptied(told["mentions"][place])
@@ -224,15 +228,6 @@ def _said(person: Erased, cursor: dict[str, Any]) -> Step:
     )
     erased = entomb(person.organization, list(found), person.at, erasure=person.erasure) if found else 0
     return Step({"stage": "said", "after": after} if after else {"stage": "told"}, {"mentions": erased})
-
-
-def _is_theirs(person: Erased, whose: Collection[UUID], mention: Mapping[str, Any]) -> bool:
-    author = mention.get("author")
-    if not isinstance(author, Mapping):
-        return False
-    account = UUID(mention["account_id"]) if mention.get("account_id") else None
-    scope = connect.author_scope(mention["channel"], account)
-    return people.identity_key(person.organization, mention["channel"], scope, str(author.get("native_id") or "")) in whose
 
 
 def _open(person: Erased) -> Any:

@@ -2,71 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from cxm.kernel.clock import parse_instant
 from cxm.kernel.errors import NotNow
 from cxm.listen import engine
+from cxm.listen.authors import author_of
 from cxm.listen.selectors import public
-from cxm.people.contracts import IdentityView, TimelineEntry
+from cxm.people.contracts import ProfileView, TimelineEntry
 from cxm.query import api as language
+
+#: The most mentions the store is asked for at once.
+_PAGE = 500
 
 
 class MentionTimeline:
-    """Implements ``people.contracts.TimelineSource``; the store narrows by channel and handle, the identity itself decides."""
+    """Implements ``people.contracts.TimelineSource``. The store narrows by the profiles the person ever was, which is what mentions are stored
+    with; who they are today, their identities, decides: so names and handles may change, and be none."""
 
     def entries(
         self,
         organization: UUID,
-        identities: Sequence[IdentityView],
+        who: ProfileView,
         *,
         before: tuple[datetime, UUID] | None,
         limit: int,
         units: frozenset[UUID] | None,
     ) -> list[TimelineEntry]:
         """See the protocol. Without the store the timeline shows what PostgreSQL holds."""
+        whose = {one.id for one in who.identities}
         found: list[TimelineEntry] = []
-        for identity in identities:
-            if identity.handle:
-                found += self._of(organization, identity, identity.handle, before, limit, units)
-        return sorted(found, key=lambda entry: (entry.at, entry.id), reverse=True)[:limit]
-
-    def _of(
-        self,
-        organization: UUID,
-        identity: IdentityView,
-        handle: str,
-        before: tuple[datetime, UUID] | None,
-        limit: int,
-        units: frozenset[UUID] | None,
-    ) -> list[TimelineEntry]:
-        quoted = handle.replace("\\", "").replace('"', "")
-        until = before[0] + timedelta(microseconds=1) if before else None
         try:
-            query = language.parse(f'channel:{identity.channel} handle:"{quoted}"')
-            items = (
-                engine.store()
-                .search(
-                    organization,
-                    query,
-                    before=until,
-                    limit=min(limit * 2, 500),
-                    units=None if units is None else [str(unit) for unit in units],
-                )
-                .items
-            )
+            for item in _said(organization, _profiles(who), before[0] if before else None, units, min(limit + 1, _PAGE)):
+                at = parse_instant(item["published_at"])
+                if len(found) >= limit and at < found[limit - 1].at:
+                    break  # those of one instant come in any order: all of them were seen
+                entry = _entry(item, at)
+                if author_of(organization, item) in whose and (before is None or (entry.at, entry.id) < before):
+                    found.append(entry)
         except NotNow:
             return []
-        entries = [
-            TimelineEntry(
-                parse_instant(item["published_at"]),
-                "mention",
-                UUID(item["id"]),
-                {"conversation": None, "ours": item["media_type"] == "owned", "mention": public(item)},
-            )
-            for item in items
-            if (item.get("author") or {}).get("native_id") == identity.native_id
-        ]
-        return [entry for entry in entries if before is None or (entry.at, entry.id) < before]
+        return sorted(found, key=lambda entry: (entry.at, entry.id), reverse=True)[:limit]
+
+
+def _profiles(who: ProfileView) -> set[str]:
+    """An identity's own, which it had when it was heard first, and those they were merged into or parted from since."""
+    own = {who.id, *(one.id for one in who.identities)}
+    return {str(each) for each in own.union(*({step.into, step.source} for step in who.history))}
+
+
+def _said(
+    organization: UUID, profiles: set[str], until: datetime | None, units: frozenset[UUID] | None, limit: int
+) -> Iterator[dict[str, Any]]:
+    """The newest first."""
+    cursor: str | None = None
+    while True:
+        page = engine.store().search(
+            organization,
+            language.parse(""),
+            before=until + timedelta(microseconds=1) if until else None,
+            limit=limit,
+            cursor=cursor,
+            units=None if units is None else [str(unit) for unit in units],
+            people=profiles,
+        )
+        yield from page.items
+        cursor = page.next
+        if cursor is None:
+            return
+
+
+def _entry(item: dict[str, Any], at: datetime) -> TimelineEntry:
+    return TimelineEntry(
+        at, "mention", UUID(item["id"]), {"conversation": None, "ours": item["media_type"] == "owned", "mention": public(item)}
+    )

@@ -157,7 +157,7 @@ class TimelineSource(Protocol):
     def entries(
         self,
         organization: UUID,
-        identities: Sequence[IdentityView],
+        who: ProfileView,
         *,
         before: tuple[datetime, UUID] | None,
         limit: int,

@@ -126,7 +126,7 @@ def timeline(
     count = paging.check_limit(limit)
     before = _position(cursor)
     known = who if isinstance(who, ProfileView) else profile(organization, who)
-    entries = _gather(organization, known.identities, before, count + 1, units)
+    entries = _gather(organization, known, before, count + 1, units)
     following = paging.pack([entries[count - 1].at, entries[count - 1].id]) if len(entries) > count else None
     return paging.Page(entries[:count], following)
 
@@ -142,11 +142,11 @@ def _position(cursor: str | None) -> tuple[datetime, UUID] | None:
 
 
 def _gather(
-    organization: UUID, identities: Sequence[IdentityView], before: tuple[datetime, UUID] | None, limit: int, units: frozenset[UUID] | None
+    organization: UUID, who: ProfileView, before: tuple[datetime, UUID] | None, limit: int, units: frozenset[UUID] | None
 ) -> list[TimelineEntry]:
     found: dict[tuple[str, UUID], TimelineEntry] = {}
     for source in _sources:
-        for entry in source.entries(organization, identities, before=before, limit=limit, units=units):
+        for entry in source.entries(organization, who, before=before, limit=limit, units=units):
             found.setdefault((entry.kind, entry.id), entry)
     return sorted(found.values(), key=lambda entry: (entry.at, entry.id), reverse=True)[:limit]
 
@@ -157,7 +157,7 @@ def export(organization: UUID, key: UUID, units: frozenset[UUID] | None) -> dict
     entries: list[TimelineEntry] = []
     before: tuple[datetime, UUID] | None = None
     while True:
-        chunk = _gather(organization, view.identities, before, _EXPORT_PAGE, units)
+        chunk = _gather(organization, view, before, _EXPORT_PAGE, units)
         entries += chunk
         if len(chunk) < _EXPORT_PAGE:
             break

@@ -150,11 +150,12 @@ def _add_numbers(made: tantivy.Document, mention: Mention, author: Mapping[str, 
     if (rating := mention.get("rating")) is not None:
         made.add_float("n_rating", float(rating))
     if (who := person(mention)) is not None:
-        made.add_unsigned("person", _person_key(who))
+        made.add_unsigned("person", person_key(who))
 
 
 @lru_cache(maxsize=8192)
-def _person_key(who: str) -> int:
+def person_key(who: str) -> int:
+    """What somebody is counted under."""
     return int.from_bytes(blake2b(who.encode(), digest_size=8).digest())
 
 

@@ -106,10 +106,13 @@ class MemoryStore:
         cursor: str | None = None,
         highlight: bool = False,
         units: Collection[str] | None = None,
+        people: Collection[str] | None = None,
     ) -> Page:
         spec.check_page(sort, limit)
         start = spec.read_cursor(sort, cursor)
         found = self._matching(organization, query, after, before, units)
+        if people is not None:
+            found = [subject for subject in found if person(subject.mention) in people]
         ordered = sorted((_order(sort, query, subject), spec.tie_key(subject.mention["id"]), at) for at, subject in enumerate(found))
         if start is not None:
             ordered = ordered[start.value :] if sort == "relevance" else [each for each in ordered if each[:2] > (start.value, start.tie)]

@@ -115,8 +115,12 @@ class MentionStore(Protocol):
         cursor: str | None = None,
         highlight: bool = False,
         units: Collection[str] | None = None,
+        people: Collection[str] | None = None,
     ) -> Page:
-        """A page, in an order that ties cannot disturb; mentions that come meanwhile neither repeat nor skip others."""
+        """A page, in an order that ties cannot disturb; mentions that come meanwhile neither repeat nor skip others.
+
+        ``people``: only what was said by these, as ``query.api.person`` names them when it is heard (a profile, as a rule).
+        """
         ...
 
     def scan(

@@ -15,6 +15,7 @@ from tantivy import Query as Engine
 from cxm.kernel import clock
 from cxm.listen.store import spec
 from cxm.listen.store.compiling import Compiler, all_of
+from cxm.listen.store.document import person_key
 from cxm.listen.store.port import Aggregated, By, Mention, Page
 from cxm.query.api import Query, highlights
 from cxm.query.moments import micros
@@ -34,6 +35,7 @@ class Ask:
     after: datetime | None = None
     before: datetime | None = None
     units: Collection[str] | None = None
+    people: Collection[str] | None = None
     scored: bool = False
 
 
@@ -65,11 +67,19 @@ class Reader:
             wanted.append(compiler.between(micros(ask.after) if ask.after else None, micros(ask.before) if ask.before else None))
         if ask.units is not None:
             wanted.append(Engine.term_set_query(self._schema, "c_unit", sorted(ask.units)) if ask.units else Engine.empty_query())
+        if ask.people is not None:
+            wanted.append(self._said_by(ask.people))
         if alone:
             return all_of(wanted, [self._term("tombstone", name) for name in graves])
         if ask.scored:
             scope = Engine.const_score_query(scope, 0.0)
         return all_of([*wanted, scope])
+
+    def _said_by(self, people: Collection[str]) -> Engine:
+        """Looks through the column of people: it has no index, which every mention would pay for and few look into."""
+        keys = sorted({person_key(each) for each in people})
+        ranges = [Engine.range_query(self._schema, "person", tantivy.FieldType.Unsigned, key, key) for key in keys]
+        return Engine.boolean_query([(tantivy.Occur.Should, each) for each in ranges]) if ranges else Engine.empty_query()
 
     def load(self, address: tantivy.DocAddress) -> Mention:
         """The whole mention."""

@@ -281,9 +281,10 @@ class TantivyStore:
         cursor: str | None = None,
         highlight: bool = False,
         units: Collection[str] | None = None,
+        people: Collection[str] | None = None,
     ) -> Page:
         spec.check_page(sort, limit)
-        ask = Ask(str(organization), query, after, before, units, scored=sort == "relevance")
+        ask = Ask(str(organization), query, after, before, units, people, scored=sort == "relevance")
         return self._engine(lambda: self._reader().page(ask, sort, limit, cursor, highlight=highlight))
 
     def scan(

@@ -19,7 +19,7 @@ from cxm.love.selectors import inbox, pledges, shapes
 from cxm.love.services import rows
 from cxm.outbound import api as outbound
 from cxm.outbound.contracts import Reply
-from cxm.people.contracts import IdentityView, TimelineEntry
+from cxm.people.contracts import ProfileView, TimelineEntry
 
 PAGE = 200
 
@@ -159,16 +159,14 @@ class PersonTimeline:
     def entries(
         self,
         organization: UUID,
-        identities: Sequence[IdentityView],
+        who: ProfileView,
         *,
         before: tuple[datetime, UUID] | None,
         limit: int,
         units: frozenset[UUID] | None,
     ) -> list[TimelineEntry]:
         """See :class:`cxm.people.contracts.TimelineSource`."""
-        if not identities:
-            return []
-        rows = Conversation.objects.for_organization(organization).filter(profile_id=identities[0].profile)
+        rows = Conversation.objects.for_organization(organization).filter(profile_id=who.id)
         if units is not None:
             rows = rows.filter(unit_id__in=units)
         found = Entry.objects.for_organization(organization).filter(conversation__in=rows)

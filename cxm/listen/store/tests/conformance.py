@@ -140,6 +140,16 @@ class Conformance:
 
     # --- reading
 
+    def test_what_some_people_said(self, store: MentionStore) -> None:
+        ann, bo = str(uuid4()), str(uuid4())
+        said_by = lambda number, **author: mention(number, author=mention(number)["author"] | author)  # noqa: E731
+        store.write(OURS, [said_by(1, profile=ann), said_by(2, profile=bo, handle=None), said_by(3), said_by(4, profile=ann, handle="new")])
+        store.write(THEIRS, [said_by(5, profile=ann)])
+        store.commit()
+        assert self._finds(store, "", people={ann}) == {"1", "4"} and self._finds(store, "", people=[ann, bo, "nobody"]) == {"1", "2", "4"}
+        assert self._finds(store, "new", people=[ann]) == set() and self._finds(store, "handle:new", people=[ann]) == {"4"}
+        assert self._finds(store, "", people=[]) == set() == self._finds(store, "", people=[ann], units=[])
+
     def test_a_period_includes_its_start_and_not_its_end(self, store: MentionStore) -> None:
         store.write(OURS, [mention(at, published_at=f"2026-11-0{at}T00:00:00Z") for at in (1, 2, 3)])
         store.commit()
