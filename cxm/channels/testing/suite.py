@@ -118,7 +118,7 @@ def mapping_is_total(channel: Channel) -> None:
     _needs_mapping(channel)
     found = fixtures(channel)
     for fixture in found:
-        for body in mutations(fixture.delivery.body, max(30, _MUTATIONS // len(found)), seed=fixture.name):
+        for body in mutations(fixture.delivery.body, max(12, _MUTATIONS // len(found)), seed=fixture.name):
             delivery = RawDelivery("fuzz", body, fixture.delivery.headers, NOW)
             try:
                 items = list(_map(channel, delivery))

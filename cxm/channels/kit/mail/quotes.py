@@ -9,47 +9,45 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-#: “wrote” and its kin, in the languages whose mail programs we know.
-_WROTE = (
-    "wrote|writes|schrieb|a écrit|ha scritto|escribió|escribio|escreveu|schreef|skrev|kirjoitti|napsal|napsala|napísal|napisał|napisała|"
-    "írta|a scris|написал|написала|пише|писав|писал|yazdı|έγραψε|כתב|כתבה|كتب|写道|寫道|のメール|さんは書きました|님이 작성|đã viết|เขียน|menulis|va escriure|"
-    "skrifaði|je napisao|написа|rašė|rakstīja|kirjutas"
-)
-# Some languages put the name after the verb: “Am … schrieb Ann <ann@…>:”.
-_WROTE_LINE = re.compile(rf"(?:{_WROTE})(?:\s[^:]{{1,120}}|\W{{0,6}})[:：]$", re.IGNORECASE)
+from cxm.channels.kit.mail.phrases import PHRASES
+
+
+def _any_of(name: str) -> str:
+    """All that ``name`` is in any language, the longest first."""
+    found = {phrase for phrases in PHRASES.values() for phrase in getattr(phrases, name)}
+    return "|".join(sorted(found, key=lambda phrase: (-len(phrase), phrase)))
+
+
+#: Marks of direction, which programs put around names in Arabic and Hebrew.
+_DIRECTIONS = dict.fromkeys(map(ord, "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
+# Some languages put the name after the verb: “Am … schrieb Ann <ann@…>:”. Some write it for either gender: “napisał(a)”, “כתב/ה”.
+_WROTE_LINE = re.compile(rf"(?:{_any_of('wrote')})(?:\(\w{{1,4}}\)|/\w{{1,5}})?(?:\s[^:]{{1,120}}|\W{{0,6}})[:：]$", re.IGNORECASE)
 _ADDRESS = re.compile(r"<[^<>\s]{1,200}@[^<>\s]{1,200}>")
-_TIME = re.compile(r"\d{1,2}[:.h時]\d{2}")
-_TIME_OR_ADDRESS = re.compile(r"@|\d{1,2}[:.h時]\d{2}")
-_STARTS = re.compile(
-    r"(?:on|am|le|il|el|em|op|den|dne|dnia|den|pe|în|la|a|tirsdag|on|w dniu|в|у|在|於|\d{1,4}[./年-]|<?[\w.+-]{1,64}@|.{0,80}<[^<>\s]{3,200}@)",
-    re.IGNORECASE,
-)
+_TIME = re.compile(r"\d{1,2}(?:[:.時时]|\s?h\s?)\d{2}")
+#: A date as programs write it, with its year.
+_DATE = re.compile(r"\d{4}|\d{1,2}[./-]\d{1,2}[./-]\d{2}")
+_STARTS = re.compile(rf"(?:(?:{_any_of('opens')})[\s\d‏]|\d{{1,4}}[./年-]|<?[\w.+-]{{1,64}}@|.{{0,80}}<[^<>\s]{{3,200}}@)", re.IGNORECASE)
 _HAS_DATE_OR_ADDRESS = re.compile(r"\d{1,4}|@")
 _SEPARATOR = re.compile(
-    r"^\s{0,8}(?:[-_=*]{2,40}\s{0,4})(?:original message|original-nachricht|ursprüngliche nachricht|urspr(?:ü|ue)ngliche e-mail|message d'origine|"
-    r"message original|mensaje original|mensagem original|messaggio originale|oorspronkelijk bericht|opprinnelig melding|oprindelig meddelelse|"
-    r"ursprungligt meddelande|alkuperäinen viesti|původní zpráva|wiadomość oryginalna|исходное сообщение|пересылаемое сообщение|"
-    r"weitergeleitete nachricht|forwarded message|message transféré|原始邮件|原始郵件|元のメッセージ|원본 메시지|الرسالة الأصلية|orijinal mesaj)\b",
-    re.IGNORECASE,
+    rf"^\s{{0,8}}[-_=*]{{2,60}}\s{{0,4}}(?:{_any_of('original')})\s{{0,4}}:?\s{{0,4}}[-_=*]{{0,60}}:?\s{{0,8}}$", re.IGNORECASE
 )
 _RULE = re.compile(r"^\s{0,8}_{20,}\s{0,8}$")
-_FROM = re.compile(
-    r"^[\s*>]{0,8}(?:from|von|de|da|van|fra|från|lähettäjä|od|от|від|发件人|寄件者|差出人|보낸 사람|من|מאת|gönderen|kimden|từ|expéditeur|mittente|afzender)\s?\*?\s?[:：]\s?\*?\s?\S",
-    re.IGNORECASE,
-)
-_SENT = re.compile(
-    r"^[\s*>]{0,8}(?:sent|date|gesendet|datum|envoyé|date d'envoi|enviado|fecha|data|inviato|verzonden|sendt|dato|skickat|lähetetty|odesláno|wysłano|"
-    r"отправлено|дата|发送时间|寄件日期|送信日時|보낸 날짜|تاريخ|נשלח|tarih|to|an|à|para|subject|betreff|objet|asunto|oggetto|onderwerp)\s?\*?\s?[:：]",
-    re.IGNORECASE,
-)
+_LABEL_END = r"\s?\*{0,2}\s?[:：]\s?\*{0,2}"
+_FROM = re.compile(rf"^[\s*>]{{0,8}}(?:{_any_of('sender')}){_LABEL_END}\s?\S", re.IGNORECASE)
+_SENT = re.compile(rf"^[\s*>]{{0,8}}(?:{_any_of('sent')}){_LABEL_END}", re.IGNORECASE)
+_TO = re.compile(rf"^[\s*>]{{0,8}}(?:{_any_of('to')}){_LABEL_END}", re.IGNORECASE)
+_SUBJECT = re.compile(rf"^[\s*>]{{0,8}}(?:{_any_of('subject')}){_LABEL_END}", re.IGNORECASE)
+#: Lines of a repeated head that are looked at after its first one.
+_HEAD_LINES = 6
 #: Lines after dashes that lost their blank, at most: more is no signature.
 _SIGNATURE_LINES = 8
-_SENT_FROM = re.compile(
-    r"^\s{0,4}(?:sent (?:from|via) (?:my |mail|outlook|yahoo|proton|the )|get outlook for |von meinem .{1,40} gesendet|gesendet (?:von|mit) |"
-    r"envoyé (?:de|depuis) |enviado (?:desde|do|de) (?:mi|meu|o) |inviato da(?:l mio)? |verstuurd vanaf |verzonden (?:vanaf|met) |"
-    r"sendt fra |skickat från |lähetetty |odesláno z |wysłane? z |отправлено (?:с|из) |发自我的|從我的|iphoneから送信|나의 .{1,20}에서 보냄)",
+#: What a telephone's line names; “Sent from my village on Monday” names none.
+_PROGRAM = re.compile(
+    r"iphone|ipad|ipod|\bios\b|\bmac\b|galaxy|samsung|android|pixel|huawei|honor|xiaomi|redmi|oppo|oneplus|motorola|nokia|blackberry|windows|outlook|yahoo|gmail|hotmail|proton|thunderbird|"
+    r"\baol\b|\bgmx\b|web\.de|mail\.ru|yandex|яндекс|smartphone|phone|mobil|móvil|movil|celular|handy|telef|téléphone|tablet|手机|手機|携帯|スマ|스마트폰|휴대|هاتف|جوال|телефон|смартфон|โทรศัพท์",
     re.IGNORECASE,
 )
+_DEVICE = re.compile(rf"^\s{{0,4}}(?:{_any_of('device')})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def split(text: str) -> Parts:
     own line, or the block of a known reply heading, is split off.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    cut = _cut(lines)
+    cut = _cut([line.translate(_DIRECTIONS) for line in lines])
     new, quoted = lines[:cut], "\n".join(lines[cut:]).strip("\n")
     new, signature = _unsigned(new)
     said = "\n".join(new).strip()
@@ -103,7 +101,7 @@ def _heading(lines: list[str], number: int) -> str | None:
         return None
     if _SEPARATOR.match(line):
         return "block"
-    if _FROM.match(line) and any(_SENT.match(following[:200]) for following in lines[number + 1 : number + 4]):
+    if _FROM.match(line) and _is_head(lines, number):
         return "block"
     if _RULE.match(line):
         following = [text for text in lines[number + 1 : number + 4] if text.strip()]
@@ -111,23 +109,43 @@ def _heading(lines: list[str], number: int) -> str | None:
     return "wrote" if _is_wrote(lines, number) else None
 
 
+def _is_head(lines: list[str], number: int) -> bool:
+    """Whether a line “From: …” begins the repeated head of a mail. “From: Madrid, To: Paris” is a traveller's."""
+    following = [line[:400] for line in lines[number + 1 : number + 1 + _HEAD_LINES]]
+    end = next((place for place, line in enumerate(following) if not line.strip() and place), len(following))
+    following = following[:end]
+    if any(_SENT.match(line) for line in following[:3]):
+        return True
+    if not any(_TO.match(line) for line in following[:4]):
+        return False
+    return "@" in lines[number] or any(_SUBJECT.match(line) for line in following)
+
+
 def _is_wrote(lines: list[str], number: int) -> bool:
     """“On Monday Ann <ann@x> wrote:”, on one line or broken over up to three."""
-    known = _STARTS.match(lines[number].strip()) is not None
+    first = lines[number].strip()
+    known = _STARTS.match(first) is not None
+    spans = 3 if known or _TIME.search(first) or _DATE.search(first) else 1
     joined = ""
-    for line in lines[number : number + 3]:
+    for line in lines[number : number + spans]:
         if not line.strip() or _is_quote(line):
             return False
         joined = f"{joined} {line.strip()}".strip()
         if len(joined) > 500:
             return False
-        if joined[-1] not in ":：":
-            continue
-        if known and _WROTE_LINE.search(joined[-180:]) and _HAS_DATE_OR_ADDRESS.search(joined):
-            return True
-        # In any other language: an address and a time of day, and a colon at the end.
-        return _ADDRESS.search(joined) is not None and _TIME.search(joined) is not None
+        if joined[-1] in ":：":
+            return _told_by_a_program(joined, known)
     return False
+
+
+def _told_by_a_program(heading: str, known: bool) -> bool:
+    address, time = _ADDRESS.search(heading) is not None, _TIME.search(heading) is not None
+    if _WROTE_LINE.search(heading[-180:]) and (
+        address or (time and _DATE.search(heading)) or (known and _HAS_DATE_OR_ADDRESS.search(heading))
+    ):
+        return True
+    # In any other language: an address and a time of day, and a colon at the end.
+    return address and time
 
 
 def _only_quotes_after(lines: list[str], number: int, last_own: int) -> bool:
@@ -139,11 +157,17 @@ def _only_quotes_after(lines: list[str], number: int, last_own: int) -> bool:
 
 def _unmarked(lines: list[str], number: int) -> bool:
     """Whether what follows a precise heading carries no quote marks at all: then everything after it is the quote."""
-    # “On 3 May you wrote:” may as well be a customer's own sentence.
-    if not _TIME_OR_ADDRESS.search(" ".join(lines[number : number + 3])[:500]):
+    # “On 3 May at 10:30 your driver wrote:” may as well be a customer's own sentence; a program tells the year, or the address.
+    heading = " ".join(lines[number : number + 3])[:500]
+    if "@" not in heading and not (_TIME.search(heading) and _DATE.search(heading)):
         return False
     following = [line for line in lines[number + 1 : number + 12] if line.strip()]
     return bool(following) and not any(_is_quote(line) for line in following)
+
+
+def _is_device(line: str) -> bool:
+    short = len(line) < 120 and len(line.split()) <= 9 and line[-1:] not in "!?？！؟"
+    return short and _DEVICE.match(line) is not None and _PROGRAM.search(line) is not None
 
 
 def _ends_like_a_signature(lines: list[str], number: int) -> bool:
@@ -157,6 +181,6 @@ def _unsigned(lines: list[str]) -> tuple[list[str], str | None]:
     end = len(lines)
     while end and not lines[end - 1].strip():
         end -= 1
-    if end > 1 and len(lines[end - 1]) < 120 and _SENT_FROM.match(lines[end - 1]):
+    if end > 1 and _is_device(lines[end - 1].translate(_DIRECTIONS).strip()):
         return lines[: end - 1], lines[end - 1].strip()
     return lines, None
