@@ -75,7 +75,6 @@ class FetchedFile(OrganizationModel):
         constraints = [models.UniqueConstraint(fields=["organization_id", "mention_id", "place"], name="fetched_file_once")]
         indexes = [
             models.Index(fields=["organization_id", "at"], name="fetched_file_at"),
-            models.Index(fields=["at"], name="fetched_file_old"),
         ]
 
 
