@@ -186,6 +186,8 @@ CASES = [
     Case("/settings/queues", "account,channel,language,name,query", {"name": "Spam", "query": "a AND ("}, ("query",)),
     Case("/settings/queues", "account,channel,language,name,query", {"name": "Spam", "query": "a", "language": "!!"}, ("language",)),
     Case("/settings/appearance", "language,zone", {"language": "tlh"}, ("language",)),
+    Case("/settings/shifts", "friday,monday,saturday,sunday,thursday,tuesday,wednesday", {"monday": "nine to five"}, ("monday",)),
+    Case("/settings/shifts", "friday,monday,saturday,sunday,thursday,tuesday,wednesday", {"monday": "09:00-12:00, 11:00-13:00"}, ("monday",)),
     Case("/topics/new", "name,query", {"name": "", "query": "parcel"}, ("name",)),
     Case("/topics/new", "name,query", {"name": "Parcels", "query": "parcel AND ("}, ("query",)),
     Case("/stop", "reason,scope", {"scope": "nonsense", "reason": "fire"}, ("scope",)),

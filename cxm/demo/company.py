@@ -119,6 +119,18 @@ def _members(ines: Actor, plan: list[list[str]], units: Mapping[str, UUID], pass
             with transaction.atomic():
                 link = govern.invite(ines, address, name, role, units[unit]).link
                 govern.accept_invitation(link.rpartition("/")[2], name, password)
+    _shifts(ines)
+
+
+def _shifts(ines: Actor) -> None:
+    """When they work: for whom nobody has said so yet, and in their own zone."""
+    plan = telling.company()["shifts"]
+    for member in govern.members(ines.organization):
+        zone, week = plan.get(member.email.partition("@")[0], ("", {}))
+        if member.shifts is None and week and member.state == "active":
+            with transaction.atomic():
+                govern.prefer(govern.actor_for(ines.organization, member.id), zone=zone or None)
+                govern.save_shifts(ines, member.id, {day: spans.split(", ") for day, spans in week.items()})
 
 
 def _accounts(

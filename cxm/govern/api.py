@@ -48,6 +48,7 @@ from cxm.govern.services.organizations import (
     unit,
     units,
 )
+from cxm.govern.services.shifts import save as save_shifts
 from cxm.govern.services.stops import (
     beginning,
     covering_stops,
@@ -116,6 +117,7 @@ __all__ = [
     "rights_of",
     "root_unit",
     "router",
+    "save_shifts",
     "set_up",
     "settings_tabs",
     "stop_banners",

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from cxm.kernel.weekly import Shifts
+
 #: Kinds of outbound things a stop can name.
 STOP_KINDS = ("reply", "post", "campaign", "survey", "ad", "call")
 
@@ -42,7 +44,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody who works here. ``state``: invited, active, removed."""
+    """Somebody who works here. ``state``: invited, active, removed. ``shifts``: None where nobody said when they work."""
 
     id: UUID
     user: UUID
@@ -51,6 +53,7 @@ class Member:
     state: str
     grants: tuple[Grant, ...]
     created_at: datetime
+    shifts: Shifts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,8 @@ class Unit(OrganizationModel):
 class Member(OrganizationModel):
     """A user in an organization. ``joined_at`` is empty until the invitation is accepted; removed ones stay for the record.
 
-    ``preferences``: ``zone`` (theirs, where it is not the organization's), ``tour`` (where they are in the guided tour).
+    ``preferences``: ``zone`` (theirs, where it is not the organization's), ``tour`` (where they are in the guided tour),
+    ``shifts`` (seven days, Monday first, each with its spans in minutes since midnight): the one colleagues see.
     """
 
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")

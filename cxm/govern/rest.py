@@ -12,7 +12,7 @@ from ninja import Query, Status
 from cxm.govern import access, models
 from cxm.govern.contracts import Unit
 from cxm.govern.doors import requires, router
-from cxm.govern.services import members, organizations, stops, tokens
+from cxm.govern.services import members, organizations, shifts, stops, tokens
 from cxm.govern.shapes import (
     EventList,
     Following,
@@ -26,6 +26,7 @@ from cxm.govern.shapes import (
     Paging,
     PermissionList,
     ReceiptOut,
+    ShiftsIn,
     StopIn,
     StopList,
     StopOut,
@@ -150,6 +151,14 @@ def get_member(request: HttpRequest, member: UUID) -> Any:
 def change_member(request: HttpRequest, member: UUID, body: MemberChange) -> Any:
     """Another name, role or unit."""
     return member_json(members.change(_actor(request), member, name=body.name, role=body.role, unit=body.unit))
+
+
+@members_routes.put("/{member}/shifts", response=MemberOut, summary="Set when a member works")
+@requires("members:read")
+def set_shifts(request: HttpRequest, member: UUID, body: ShiftsIn) -> Any:
+    """One's own, or with ``members:write`` those of members one manages. In place of what was set."""
+    shifts.save(_actor(request), member, body.days.model_dump())
+    return member_json(members.member(_actor(request).organization, member))
 
 
 @members_routes.delete("/{member}", response={204: None})

@@ -50,6 +50,7 @@ def tabs(actor: Actor, active: str) -> list[dict[str, Any]]:
         ("organization", _("Organization"), "organization:read"),
         ("units", _("Units"), "organization:read"),
         ("members", _("Members"), "members:read"),
+        ("shifts", _("Shifts"), None),
         ("hours", _("Hours"), "desk:write"),
         ("queues", _("Queues"), "desk:write"),
         ("tokens", _("API tokens"), "tokens:write"),

@@ -12,8 +12,9 @@ from pydantic import AwareDatetime, Field
 
 from cxm.govern.contracts import HeldItem, Invited, Member, Stop, Token, Unit
 from cxm.govern.doors import Body
-from cxm.kernel.clock import format_instant
+from cxm.kernel.clock import format_instant, now
 from cxm.kernel.errors import FieldError, Invalid
+from cxm.kernel.weekly import WEEKDAYS, Shifts, written
 from cxm.platform import paging
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -60,6 +61,30 @@ class GrantOut(Schema):
     unit: UUID
 
 
+class Week(Body):
+    """Spans such as 09:00-17:00 by weekday; a night ends at 24:00 and goes on the day after."""
+
+    monday: list[str] = Field(default_factory=list, max_length=20)
+    tuesday: list[str] = Field(default_factory=list, max_length=20)
+    wednesday: list[str] = Field(default_factory=list, max_length=20)
+    thursday: list[str] = Field(default_factory=list, max_length=20)
+    friday: list[str] = Field(default_factory=list, max_length=20)
+    saturday: list[str] = Field(default_factory=list, max_length=20)
+    sunday: list[str] = Field(default_factory=list, max_length=20)
+
+
+class ShiftsIn(Body):
+    """When a member works; without any day nothing is said of them."""
+
+    days: Week
+
+
+class ShiftsOut(Schema):
+    zone: str = Field(description="The member's own, else the organization's.")
+    days: dict[str, list[str]]
+    off_until: str | None = Field(description="When they work next; null while they do.")
+
+
 class MemberOut(Schema):
     id: UUID
     email: str
@@ -69,6 +94,7 @@ class MemberOut(Schema):
     grants: list[GrantOut]
     state: str = Field(description="invited, active or removed")
     created_at: str
+    shifts: ShiftsOut | None = Field(description="When they work; null where nobody said.")
 
 
 class MemberList(Schema):
@@ -221,7 +247,16 @@ def member_json(member: Member) -> dict[str, Any]:
         "grants": [{"role": grant.role, "unit": grant.unit} for grant in member.grants],
         "state": member.state,
         "created_at": format_instant(member.created_at),
+        "shifts": _shifts_json(member.shifts),
     }
+
+
+def _shifts_json(shifts: Shifts | None) -> dict[str, Any] | None:
+    if shifts is None:
+        return None
+    off = shifts.off_until(now())
+    days = {name: [written(one) for one in spans] for name, spans in zip(WEEKDAYS, shifts.days, strict=True) if spans}
+    return {"zone": shifts.zone, "days": days, "off_until": format_instant(off) if off else None}
 
 
 def invited_json(request: HttpRequest, invited: Invited) -> dict[str, Any]:

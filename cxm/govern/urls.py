@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from cxm.govern import pages, settings_pages, stop_pages
+from cxm.govern import pages, settings_pages, shift_pages, stop_pages
 from cxm.govern.sign_in import sign_in, sign_out
 
 urlpatterns = [
@@ -20,6 +20,7 @@ urlpatterns = [
     path("settings/tokens", settings_pages.tokens_page, name="settings_tokens"),
     path("settings/sessions", settings_pages.sessions_page, name="settings_sessions"),
     path("settings/appearance", settings_pages.appearance_page, name="settings_appearance"),
+    path("settings/shifts", shift_pages.shifts_page, name="settings_shifts"),
     path("settings/audit", settings_pages.audit_page, name="settings_audit"),
     path("settings/stops", stop_pages.moved, name="settings_stops"),
     path("stop", stop_pages.stop_page, name="stop"),

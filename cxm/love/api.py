@@ -5,7 +5,7 @@ from __future__ import annotations
 from cxm.love.clocks import zone_of
 from cxm.love.selectors.cases import case, case_moves, cases, offered_cases
 from cxm.love.selectors.detail import PersonTimeline, answered_meanwhile, conversation, conversation_of, conversation_row
-from cxm.love.selectors.inbox import conversations, counts, neighbours, next_one, notifications, queue_counts, waiting_count
+from cxm.love.selectors.inbox import conversations, counts, neighbours, next_one, notifications, queue_counts, units_of, waiting_count
 from cxm.love.selectors.pledges import pledge_counts, pledges
 from cxm.love.services.answers import reply, take_back
 from cxm.love.services.cases import create as create_case
@@ -93,6 +93,7 @@ __all__ = [
     "take_back",
     "undo_bulk",
     "undo_case_move",
+    "units_of",
     "unlink_case",
     "waiting_count",
     "zone_of",

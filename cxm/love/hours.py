@@ -13,12 +13,12 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
-DAY = 1440  # minutes
+from cxm.kernel.weekly import DAY, Span
+
+__all__ = ["ALWAYS", "DAY", "Calendar", "Span", "due", "is_open", "zones"]
 _STEP = timedelta(days=1)
 #: Nobody promises for longer; a calendar that is shut for as long is a mistake.
 _LONGEST = timedelta(days=3660)
-#: Open from one minute to another of a day, 0 to 1,440.
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)

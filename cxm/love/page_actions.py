@@ -22,10 +22,10 @@ from cxm.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
 from cxm.love import page_lists as lists
+from cxm.love import page_shifts, pages
 from cxm.love import page_thread as threads
 from cxm.love import page_words as words
 from cxm.love import page_writing as writing
-from cxm.love import pages
 from cxm.love.page_refusals import View, toast, told
 from cxm.outbound import api as outbound
 
@@ -132,7 +132,10 @@ def assign(request: HttpRequest, conversation: UUID) -> HttpResponse:
     if wanted and member is None:
         raise NotFound("member")
     love.assign(actor, conversation, member)
-    return _changed(request, actor, conversation)
+    response = _changed(request, actor, conversation)
+    if off := page_shifts.warning(actor, member):
+        response["HX-Trigger"] = toast(off, kind="warn")
+    return response
 
 
 @_action("conversations:read")

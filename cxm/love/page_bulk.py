@@ -18,14 +18,16 @@ from cxm.kernel.errors import FieldError, Invalid
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
 from cxm.love import page_lists as lists
+from cxm.love import page_shifts, pages
 from cxm.love import page_thread as threads
 from cxm.love import page_words as words
-from cxm.love import pages
 from cxm.love.contracts import BulkView
 from cxm.love.page_refusals import toast, told
 
 #: Short names of the bar's own buttons.
 _SHORT = {"mine": "assign", "nobody": "assign"}
+#: Names that are said of those left out.
+_NAMED = 6
 
 
 @require_POST
@@ -40,8 +42,28 @@ def bulk(request: HttpRequest) -> HttpResponse:
     if not (ids or whole):
         raise Invalid("bulk_invalid", _("Nothing was changed."), _("Tick at least one conversation."))
     wanted = lists.beside(request)[0].filter() if whole else None
-    view = love.bulk(actor, _SHORT.get(doing, doing), _values(request, actor, doing), conversations=ids, wanted=wanted)
-    return _answer(request, actor, view)
+    values = _values(request, actor, doing)
+    view = love.bulk(actor, _SHORT.get(doing, doing), values, conversations=ids, wanted=wanted)
+    return _answer(request, actor, view, values["member"] if doing == "assign" else None)
+
+
+@require_GET
+@govern.page("conversations:manage")
+def givable(request: HttpRequest) -> HttpResponse:
+    """Whom all of the ``ids`` ticked, or with ``all`` the whole list on screen, can be given to, as the fields of a form; and who is left out."""
+    actor = govern.actor_of(request)
+    ids = [key for key in map(parse_id, request.GET.getlist("ids")) if key]
+    units = love.units_of(actor, lists.beside(request)[0].filter() if request.GET.get("all") else None, ids)
+    known = [one for one in govern.members(actor.organization) if one.state != "removed"]
+    able = [govern.who_may(actor.organization, known, ("conversations:read", "conversations:reply"), unit) for unit in units]
+    everywhere, somewhere = (set[UUID].intersection(*able), set[UUID].union(*able)) if able else (set[UUID](), set[UUID]())
+    off = page_shifts.off(known)
+    left_out = [one.name for one in known if one.id in somewhere - everywhere]
+    context = {
+        "members": [(str(one.id), page_shifts.option(one.name, off.get(one.id, ""))) for one in known if one.id in everywhere],
+        "left_out": ", ".join(left_out[:_NAMED]) + ("…" if len(left_out) > _NAMED else ""),
+    }
+    return render(request, "love/givable.html", context)
 
 
 @require_GET
@@ -86,8 +108,8 @@ def _values(request: HttpRequest, actor: Actor, doing: str) -> dict[str, Any]:
     return values
 
 
-def _answer(request: HttpRequest, actor: Actor, view: BulkView) -> HttpResponse:
-    """The list as it is now; a toast with its undo where it is over, else the progress."""
+def _answer(request: HttpRequest, actor: Actor, view: BulkView, member: UUID | None = None) -> HttpResponse:
+    """The list as it is now; a toast with its undo where it is over, else the progress. ``member``: whom they were given to."""
     wanted, current = lists.beside(request)
     members = threads.members_of(actor.organization)
     context = lists.rows(actor, wanted, current, members) | pages.counted(actor, wanted)
@@ -97,5 +119,7 @@ def _answer(request: HttpRequest, actor: Actor, view: BulkView) -> HttpResponse:
     )
     if not view.busy:
         undo_url = f"/inbox/bulk/{view.id}/undo" if view.undo_until else ""
-        response["HX-Trigger"] = toast(words.run_said(view), kind="warn" if view.refused else "good", undo=undo_url)
+        said, off = words.run_said(view), page_shifts.warning(actor, member) if view.done else ""
+        text = " ".join(part for part in (said, off) if part)
+        response["HX-Trigger"] = toast(text, kind="warn" if view.refused or off else "good", undo=undo_url)
     return response

@@ -16,7 +16,7 @@ from cxm.kernel.ids import parse_id
 from cxm.love import api as love
 from cxm.love import page_lists as lists
 from cxm.love import page_marks as marks
-from cxm.love import page_person
+from cxm.love import page_person, page_shifts
 from cxm.love import page_thread as threads
 from cxm.love import page_words as words
 from cxm.love import page_writing as writing
@@ -102,6 +102,7 @@ def conversation_context(
     organization = govern.organization(actor.organization).name
     earlier = detail.mentions[0].id if detail.earlier and detail.mentions else None
     query = wanted.query()
+    off = page_shifts.off(getattr(members, "known", ()))
     composer = threads.composer(actor, view, organization, detail.drafts)
     if composer["may_reply"]:
         composer["notices"] += marks.notices(detail.replies)
@@ -119,7 +120,10 @@ def conversation_context(
         "state_word": words.states()[view.state],
         "assignee": members.get(view.assignee, "") if view.assignee else "",
         "mine": view.assignee is not None and view.assignee == actor.member,
-        "members": [(str(key), name, key == view.assignee) for key, name in threads.who_may_answer(actor, view, members).items()],
+        "members": [
+            (str(key), name, key == view.assignee, off.get(key, "")) for key, name in threads.who_may_answer(actor, view, members).items()
+        ],
+        "assignee_off": off.get(view.assignee, "") if view.assignee and view.assignee != actor.member else "",
         "me": str(actor.member or ""),
         "reasons": list(words.reasons().items()),
         "close_reason": words.reason(view.close_reason or ""),
@@ -169,7 +173,6 @@ def list_context(actor: Actor, wanted: lists.Wanted, current: UUID | None, membe
         "may_manage_some": actor.may("conversations:manage"),
         "runs": [words.run(view) for view in love.bulk_going_on(actor)],
         "many": {
-            "members": [(str(key), name) for key, name in members.items()],
             "queues": [(one["id"], one["label"]) for one in queues],
             "cases": [(str(one.id), one.title) for one in love.offered_cases(actor, None, limit=_CASES)],
             "snoozes": threads.later(),

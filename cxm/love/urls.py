@@ -13,6 +13,7 @@ urlpatterns = [
     path("inbox", pages.inbox_page, name="inbox"),
     path("inbox/list", pages.list_fragment, name="inbox_list"),
     path("inbox/bulk", page_bulk.bulk, name="inbox_bulk"),
+    path("inbox/bulk/members", page_bulk.givable, name="inbox_bulk_members"),
     path("inbox/bulk/<uuid:bulk>", page_bulk.progress, name="inbox_bulk_progress"),
     path("inbox/bulk/<uuid:bulk>/cancel", page_bulk.cancel, name="inbox_bulk_cancel"),
     path("inbox/bulk/<uuid:bulk>/undo", page_bulk.undo, name="inbox_bulk_undo"),

@@ -34,6 +34,7 @@ BODIES: dict[str, Any] = {
     "POST /conversations/{conversation}/queue": {"queue": None}, "PATCH /queues/{queue}": {"name": "Taken"},
     "POST /cases/{case}/merge": {"other": "{own:case}"}, "POST /cases/{case}/split": {"title": "Taken", "conversations": ["{own:conversation}"]},
     "POST /accounts/{account}/credentials": {"anyway": True}, "POST /accounts/{account}/sources/list": {}, "POST /accounts/{account}/authorize": {"way": "google"},
+    "PUT /members/{member}/shifts": {"days": {"monday": ["09:00-17:00"]}},
     "PUT /hours/{unit}": {"zone": "UTC", "days": {"monday": ["09:00-17:00"]}},
 }  # fmt: skip
 

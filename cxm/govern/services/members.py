@@ -20,7 +20,7 @@ from django.utils.translation import gettext
 
 from cxm.govern import access, models, tasks
 from cxm.govern.contracts import Grant, Invited, Member
-from cxm.govern.services import audit
+from cxm.govern.services import audit, shifts
 from cxm.govern.services.organizations import clean_name, create_organization, organization
 from cxm.kernel.actor import Actor, system
 from cxm.kernel.clock import now
@@ -350,4 +350,4 @@ def as_member(row: models.Member) -> Member:
     """The row as it crosses the door."""
     state = "removed" if row.removed_at is not None else "invited" if row.joined_at is None else "active"
     grants = tuple(Grant(grant.role, grant.unit_id) for grant in row.grants.all())
-    return Member(row.id, row.user_id, row.user.email, row.name, state, grants, row.created_at)
+    return Member(row.id, row.user_id, row.user.email, row.name, state, grants, row.created_at, shifts.of(row))

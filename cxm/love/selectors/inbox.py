@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -30,6 +31,12 @@ def conversations(actor: Actor, wanted: InboxFilter, cursor: str | None = None, 
 def ids(actor: Actor, wanted: InboxFilter, most: int) -> list[UUID]:
     """The ids of all conversations ``wanted``, at most ``most``; in no order."""
     return list(_rows(actor, wanted).order_by().values_list("id", flat=True)[:most])
+
+
+def units_of(actor: Actor, wanted: InboxFilter | None, ids: Sequence[UUID]) -> list[UUID]:
+    """The units in which conversations lie: those ``wanted``, else those of ``ids`` that the actor may read."""
+    rows = _rows(actor, wanted) if wanted is not None else readable(actor).filter(id__in=ids)
+    return list(rows.order_by().values_list("unit_id", flat=True).distinct())
 
 
 def readable(actor: Actor) -> QuerySet[Conversation]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date
-from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -16,19 +14,19 @@ from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import FieldError, Invalid, NotAllowed, NotFound
 from cxm.kernel.text import normalise
+from cxm.kernel.weekly import DAY, WEEKDAYS, Span, apart, span, written
 from cxm.love.clocks import USUAL, Promise, Terms, as_promise
 from cxm.love.contracts import HoursView
-from cxm.love.hours import DAY, Span, zones
+from cxm.love.hours import zones
 from cxm.love.models import Hours
 
+__all__ = ["TIMES", "WEEKDAYS", "WRITE", "all_hours", "hours", "remove", "save", "written"]
 WRITE = "desk:write"
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 #: Times of answers as they are named, in minutes of open time.
 TIMES = ("first_private", "first_public", "next_private", "next_public", "resolution")
 #: The longest of them: thirty days of day and night.
 LONGEST = 30 * DAY
 _SPANS, _HOLIDAYS, _NAME = 6, 400, 120
-_SPAN = re.compile(r"(\d{1,2}):(\d{2})\s*[-–—]\s*(\d{1,2}):(\d{2})")
 
 
 def hours(actor: Actor, unit: UUID) -> HoursView:
@@ -93,11 +91,6 @@ def remove(actor: Actor, unit: UUID) -> None:
         govern.record(actor, "hours.removed", f"unit:{unit}")
 
 
-def written(span: Span) -> str:
-    """A span as people write it: 09:00-17:00."""
-    return "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in span)
-
-
 def _known(actor: Actor, unit: UUID) -> None:
     govern.unit(actor.organization, unit)
     if not actor.may("conversations:read", unit):
@@ -123,19 +116,18 @@ def _usual() -> dict[str, int]:
 
 
 def _spans(path: str, given: Sequence[str], faults: list[FieldError]) -> list[list[int]]:
-    found: list[list[int]] = []
+    found: list[Span] = []
     for text in given:
-        read = _SPAN.fullmatch(text.strip())
-        span = [int(read[1]) * 60 + int(read[2]), int(read[3]) * 60 + int(read[4])] if read else [0, 0]
-        if read is None or int(read[2]) > 59 or int(read[4]) > 59 or not 0 <= span[0] < span[1] <= DAY:
+        one = span(text)
+        if one is None:
             faults.append(FieldError(path, _("write from and to like 09:00-17:00; a night ends at 24:00 and goes on the day after")))
             return []
-        found.append(span)
+        found.append(one)
     found.sort()
-    if len(found) > _SPANS or any(later[0] < earlier[1] for earlier, later in pairwise(found)):
+    if len(found) > _SPANS or not apart(found):
         faults.append(FieldError(path, _("at most {n} spans that do not overlap").format(n=_SPANS)))
         return []
-    return found
+    return [list(one) for one in found]
 
 
 def _free(given: Sequence[Mapping[str, str]], faults: list[FieldError]) -> list[dict[str, str]]:
