@@ -169,28 +169,32 @@ def _note_pause(row: Account, state: str) -> None:
 
 
 def remove(actor: Actor, account: UUID, *, mentions: str = "keep") -> None:
-    """Disconnect: nothing comes in or goes out any more, credentials and sources are forgotten.
+    """Disconnect: nothing comes in or goes out any more, replies that wait are cancelled, credentials and sources are forgotten.
 
-    ``mentions``: what happens to what was heard; ``keep`` is all there is so far. Conversations stay, and say why nobody can answer.
+    ``mentions``: what happens to what was heard. ``keep``: it stays, conversations too, which say why nobody can answer. ``delete``: it is
+    deleted for good by a job, see :mod:`cxm.connect.leaving`; that takes mentions:write too. Raises Invalid, NotAllowed, NotFound.
     """
-    if mentions != "keep":
+    if mentions not in ("keep", "delete"):
         raise Invalid(
-            "mentions_kept",
-            "Mentions of an account cannot be deleted together yet.",
-            "Remove it with mentions=keep; a profile's own can be erased under People.",
-            errors=(FieldError("mentions", "keep"),),
+            "mentions_invalid",
+            "It is not said what happens to its mentions.",
+            "Use keep or delete.",
+            errors=(FieldError("mentions", "keep or delete"),),
         )
     with transaction.atomic():
         row = find(actor.organization, account, lock=True)
         may_write(actor, row.unit_id)
+        if mentions == "delete" and not actor.may("mentions:write", row.unit_id):
+            raise NotAllowed("not_allowed", "You may not delete mentions of this unit.", "Keep them, or ask a manager of it.")
         row.removed_at, row.sealed_credentials, row.state = now(), "", "paused"
+        row.mentions = "deleting" if mentions == "delete" else "keep"
         token_store.clear(row)
         row.save()
         platform_clients.forget_unused(row.organization_id, row.channel)
         Source.objects.for_organization(row.organization_id).filter(account_id=row.id).delete()
         Gap.objects.for_organization(row.organization_id).filter(account_id=row.id, ended_at=None).update(ended_at=row.removed_at)
-        told_changed(row, "removed")
-        govern.record(actor, "account.remove", f"account:{row.id}")
+        told_changed(row, "removed", mentions)
+        govern.record(actor, "account.remove", f"account:{row.id}", {"mentions": mentions})
 
 
 def find(organization: UUID, account: UUID, *, lock: bool = False) -> Account:
@@ -235,9 +239,9 @@ def channel_of(name: str) -> registry.Channel:
         ) from error
 
 
-def told_changed(row: Account, how: str) -> None:
+def told_changed(row: Account, how: str, mentions: str = "") -> None:
     """Tell everybody who listens that an account is another than before; within the transaction that made it so."""
-    events.publish(AccountChanged(organization=row.organization_id, account=row.id, change=how))
+    events.publish(AccountChanged(organization=row.organization_id, account=row.id, change=how, mentions=mentions))
     realtime.tell(row.organization_id, "channels")
 
 

@@ -22,6 +22,11 @@ from cxm.connect.health import of as health_of
 from cxm.connect.health import silent as silence_of
 from cxm.connect.imports import import_lines, json_lines_of_csv
 from cxm.connect.keeping import sign_in_anew, test_account, try_out
+from cxm.connect.leaving import drained as drain_removed
+from cxm.connect.leaving import finish as finish_removal
+from cxm.connect.leaving import note as note_removal
+from cxm.connect.leaving import removal, removals
+from cxm.connect.leaving import unfinished as unfinished_removals
 from cxm.connect.lists import give as give_list
 from cxm.connect.lists import take as take_list
 from cxm.connect.mailbox import register_acceptor, take_in_all
@@ -35,6 +40,7 @@ from cxm.connect.selectors import account, accounts, gaps, mailbox_sum
 from cxm.connect.sources import add as add_source
 from cxm.connect.sources import add_many as add_sources
 from cxm.connect.sources import change as change_source
+from cxm.connect.sources import one as source
 from cxm.connect.sources import remove as remove_source
 from cxm.connect.sources import source_page, views
 from cxm.connect.sources import sums as source_sums
@@ -56,7 +62,9 @@ __all__ = [
     "channel_of_account",
     "connect",
     "deliver",
+    "drain_removed",
     "drained",
+    "finish_removal",
     "finish_sign_in",
     "gap_strip",
     "gaps",
@@ -67,9 +75,12 @@ __all__ = [
     "mailbox_sum",
     "mention_key",
     "needle",
+    "note_removal",
     "read_back",
     "redact",
     "register_acceptor",
+    "removal",
+    "removals",
     "remove",
     "remove_source",
     "rules",
@@ -77,12 +88,14 @@ __all__ = [
     "send",
     "sign_in_anew",
     "silence_of",
+    "source",
     "source_page",
     "source_sums",
     "take_in_all",
     "take_list",
     "test_account",
     "try_out",
+    "unfinished_removals",
 ]  # fmt: skip
 
 

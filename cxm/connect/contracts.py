@@ -208,3 +208,18 @@ class SendRules:
     media_bytes: int | None = None
     #: Why nothing can leave until somebody signs in anew; empty where nobody must.
     held: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """An account that was removed. ``mentions``: keep, deleting or deleted; ``deleted``: how many are gone; ``left``: how many were still
+    there when they were last counted, None before that."""
+
+    account: UUID
+    channel: str
+    name: str
+    unit: UUID
+    removed_at: datetime
+    mentions: str
+    deleted: int
+    left: int | None

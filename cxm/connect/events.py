@@ -26,16 +26,18 @@ class ReceiptsHeard(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountChanged(Event):
-    """An account was connected, changed, paused, broke or was removed."""
+    """An account was connected, changed, paused, broke or was removed; then ``mentions`` says whether what was heard is kept (``keep``) or is
+    being deleted (``delete``), else it is empty."""
 
     name: ClassVar[str] = "connect.account_changed"
     permission: ClassVar[str] = "accounts:read"
 
     account: UUID
     change: str
+    mentions: str = ""
 
     def public(self) -> dict[str, Any]:
-        return {"account": str(self.account), "change": self.change}
+        return {"account": str(self.account), "change": self.change, "mentions": self.mentions}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

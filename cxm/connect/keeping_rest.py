@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from cxm.connect import keeping, lists, selectors
+from cxm.connect import keeping, leaving, lists, selectors
 from cxm.connect.account_json import AccountOut, StepOut, TestOut, account_out, steps_out, visible
 from cxm.govern import api as govern
 from cxm.kernel.clock import now
+from cxm.kernel.errors import NotFound
 
 router = govern.router(tags=["accounts"])
 #: How far back gaps are told.
@@ -57,6 +58,21 @@ class GapList(BaseModel):
 
     items: list[GapOut]
     next: str | None = None
+
+
+class RemovalOut(BaseModel):
+    """What becomes of what was heard on a removed account. ``mentions``: keep, deleting or deleted; ``deleted``: how many are gone; ``left``:
+    how many were still there when they were last counted, null before that."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    account: UUID
+    channel: str
+    name: str
+    removed_at: datetime
+    mentions: str
+    deleted: int
+    left: int | None
 
 
 class RefusedOut(BaseModel):
@@ -110,6 +126,17 @@ def list_gaps(request: HttpRequest, account: UUID) -> Any:
     found = visible(request, account, "accounts:read")
     gaps = selectors.gaps(found.organization, since=now() - timedelta(days=_DAYS), account=account)
     return {"items": gaps, "next": None}
+
+
+@router.get("/{account}/removal", response=RemovalOut, summary="How far the removal of an account is")
+@govern.requires("accounts:read")
+def get_removal(request: HttpRequest, account: UUID) -> Any:
+    """Of an account that was removed; 404 for one that is connected."""
+    actor = govern.actor_of(request)
+    found = leaving.removal(actor.organization, account)
+    if not actor.may("accounts:read", found.unit):
+        raise NotFound("account")
+    return found
 
 
 @router.post(

@@ -46,6 +46,7 @@ def channels_page(request: HttpRequest) -> HttpResponse:
         "places": sorted(places, key=lambda place: (not place["accounts"], place["manifest"].title.casefold())),
         "connected": sum(len(rows) for rows in ours.values()),
         "may_write": actor.may("accounts:write"),
+        "removals": [one for one in connect.removals(actor.organization) if actor.may("accounts:read", one.unit)],
         "quarantined": quarantine_pages.count(actor) if actor.may("intake:read") else None,
     }
     return render(request, "connect/channels.html", context)
@@ -121,6 +122,7 @@ def _account_context(request: HttpRequest, actor: Actor, one: Account, error: Cx
         "url": inbound_url(one, request) if known.can("receive") else "",
         "unit": names.get(str(one.unit), ""),
         "may_write": may_write,
+        "may_delete": actor.may("mentions:write", one.unit),
         "error": error,
         "action": request.POST.get("action", "") if error else "",
         "name": text_of(request, "name") if error and request.POST.get("action") == "rename" else one.name,

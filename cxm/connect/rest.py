@@ -198,8 +198,9 @@ def change_account(request: HttpRequest, account: UUID, body: AccountChange) -> 
 @router.delete("/accounts/{account}", response={204: None}, summary="Disconnect an account")
 @govern.requires("accounts:write")
 def remove_account(request: HttpRequest, account: UUID, mentions: str = "keep") -> Any:
-    """Nothing comes in or goes out any more, its credentials and sources are forgotten. ``mentions``: `keep` is all there is so far; they
-    stay, and so do conversations, which say why nobody can answer."""
+    """Nothing comes in or goes out any more, replies that wait are cancelled, its credentials and sources are forgotten. ``mentions``:
+    `keep`, they stay, and so do conversations, which say why nobody can answer; or `delete`, all that was heard on it is deleted for good in
+    the background (`GET /accounts/{id}/removal` tells how far that is), which takes mentions:write too."""
     visible(request, account, "accounts:write")
     connect.remove(govern.actor_of(request), account, mentions=mentions)
     return Status(204, None)

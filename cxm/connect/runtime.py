@@ -310,6 +310,8 @@ def keep(account: UUID, found: Polled, kind: str) -> None:
     """Deliveries and the cursor that stands after them, in one transaction; the lease is renewed."""
     with transaction.atomic():
         row = Account.everywhere.select_for_update().get(pk=account)  # everywhere: the runtime holds its lease
+        if row.removed_at is not None:
+            return  # while we looked: nothing comes in any more
         mailbox.store(row, found.deliveries, kind)
         row.cursor = dict(found.cursor)
         _hold(row)

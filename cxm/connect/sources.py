@@ -129,6 +129,11 @@ def find(actor: Actor, source: UUID, *, lock: bool = False) -> tuple[Source, Acc
         raise NotFound("source") from None
 
 
+def one(actor: Actor, source: UUID) -> SourceContract:
+    """A source one may see; NotFound."""
+    return as_contract(*find(actor, source))
+
+
 def source_page(
     actor: Actor,
     *,
@@ -319,4 +324,4 @@ def _invalid(code: str, text: str, hint: str, field: str) -> Invalid:
     return Invalid(code, text, hint, errors=(FieldError(field, hint),))
 
 
-__all__ = ["add", "add_many", "as_contract", "change", "find", "note", "remove", "source_page", "sums", "views"]
+__all__ = ["add", "add_many", "as_contract", "change", "find", "note", "one", "remove", "source_page", "sums", "views"]

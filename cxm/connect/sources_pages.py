@@ -48,7 +48,8 @@ def sources_page(request: HttpRequest, account: UUID) -> HttpResponse:
                 raise
             error = refused
         if done is None and error is None:
-            return HttpResponseRedirect(request.get_full_path())
+            changed = request.POST.get("action") == "change"
+            return HttpResponseRedirect(request.path if changed else request.get_full_path())
     context = _context(request, actor, one, error) | {"done": done}
     return render(request, "connect/sources.html", context, status=error.status if error else 200)
 
@@ -69,9 +70,12 @@ def _act(request: HttpRequest, actor: Actor, one: Account) -> SourcesAdded | Non
     elif action == "list":
         sent = request.FILES.get("list")
         return lists.take(actor, one.id, sent.read(lists.LIMIT + 1) if sent else b"")
-    elif action in ("pause", "resume", "remove"):
+    elif action in ("pause", "resume", "remove", "change"):
         source = parse_id(request.POST.get("source", "")) or UUID(int=0)
-        if action == "remove":
+        if action == "change":
+            kind = _kind(one, _mine(actor, one, source).kind)
+            connect.change_source(actor, source, given(_values(kind, request), keep_empty=True))
+        elif action == "remove":
             connect.remove_source(actor, source)
         else:
             connect.change_source(actor, source, state="paused" if action == "pause" else "active")
@@ -98,6 +102,7 @@ def _context(request: HttpRequest, actor: Actor, one: Account, error: CxmError |
             {"label": _("Cannot be heard"), "url": f"{path}?failing=1", "active": failing, "count": counted.failing},
         ],
         "kinds": _forms(request, one, error) if may_write else [],
+        **(_changing(request, actor, one, error) if may_write else {}),
         "list": module.FORMAT if module else "",
         "may_write": may_write,
         "error": error,
@@ -135,6 +140,29 @@ def _forms(request: HttpRequest, one: Account, error: CxmError | None) -> list[d
         found.append(
             {"kind": kind, "open": mine, "fields": schema_forms.fields_of(kind.settings, "settings", typed, errors if mine else {})}
         )
+    return found
+
+
+def _changing(request: HttpRequest, actor: Actor, one: Account, error: CxmError | None) -> dict[str, Any]:
+    """The source that is being changed, with its settings as they are or, where they were refused, as typed."""
+    wanted = parse_id(request.GET.get("change", ""))
+    if wanted is None:
+        return {}
+    source = _mine(actor, one, wanted)
+    kind = _kind(one, source.kind)
+    mine = error is not None and request.POST.get("action") == "change"
+    typed = _values(kind, request) if mine else source.settings
+    return {
+        "changing": source,
+        "changing_fields": schema_forms.fields_of(kind.settings, "settings", typed, refusals.fields(error) if mine else {}),
+    }
+
+
+def _mine(actor: Actor, one: Account, source: UUID) -> Source:
+    """A source of this account; NotFound for another's."""
+    found = connect.source(actor, source)
+    if found.account_id != one.id:
+        raise NotFound("source")
     return found
 
 

@@ -10,9 +10,10 @@ from uuid import UUID
 from cxm.channels.contracts import Author, Engagement, Media, Mention
 from cxm.connect import api as connect
 from cxm.connect.contracts import Heard
+from cxm.connect.events import AccountChanged
 from cxm.kernel.clock import now, parse_instant
 from cxm.kernel.errors import NotFound
-from cxm.listen import engine, media
+from cxm.listen import emptying, engine, media
 from cxm.listen.accept import accept
 from cxm.listen.events import MentionsChanged, MentionsDeleted, MentionsHeard
 from cxm.listen.store.port import Change, MentionStore
@@ -38,6 +39,13 @@ def keep_store(found: Sequence[MentionsHeard | MentionsChanged | MentionsDeleted
     store.commit()
     for organization in {event.organization for event in found}:
         realtime.tell(organization, "explorer")
+
+
+@events.on(AccountChanged)
+def empty_removed(event: AccountChanged) -> None:
+    """What was heard on an account is deleted where whoever removed it wished so."""
+    if event.change == "removed" and event.mentions == "delete":
+        emptying.empty_later(event.organization, event.account)
 
 
 @events.on(MentionsDeleted)

@@ -15,6 +15,24 @@ def redact(organization: str) -> None:
     erasure.redact(UUID(organization))
 
 
+@jobs.task("listen.empty_account")
+def empty_account(organization: str, account: str) -> None:
+    """All that was heard on a removed account is deleted."""
+    from cxm.listen import emptying
+
+    emptying.empty(UUID(organization), UUID(account))
+
+
+@jobs.periodic("listen.empty_forgotten", "*/5 * * * *")
+def empty_forgotten() -> None:
+    """Whatever broke off goes on; what waited for its mailbox is tried again."""
+    from cxm.connect import api as connect
+    from cxm.listen import emptying
+
+    for organization, account in connect.unfinished_removals():
+        emptying.empty_later(organization, account)
+
+
 @jobs.periodic("listen.redact_forgotten", "*/5 * * * *")
 def redact_forgotten() -> None:
     """A job that gave up must not leave deleted words where they are."""

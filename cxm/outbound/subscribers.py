@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from cxm.channels.contracts import DELIVERIES
-from cxm.connect.events import ReceiptsHeard
+from cxm.connect.events import AccountChanged, ReceiptsHeard
 from cxm.outbound.models import Intent
 from cxm.outbound.services import changed
 from cxm.platform import events
 
 #: A later receipt never turns back an earlier, stronger one.
 _RANK = {None: 0} | {status: rank for rank, status in enumerate(DELIVERIES, 1)}
+_UNBEGUN = ("waiting", "queued", "held")
 _UNWELCOME = ("delayed", "failed", "complained")
+
+
+@events.on(AccountChanged)
+def cancel_over_removed(event: AccountChanged) -> None:
+    """Nothing goes out over an account that was removed: what waits, also under a stop, is cancelled and says so."""
+    if event.change != "removed":
+        return
+    rows = Intent.objects.for_organization(event.organization).filter(account_id=event.account, state__in=_UNBEGUN)
+    for row in rows.order_by("created_at", "id").select_for_update():
+        row.state, row.detail = "cancelled", "The account was removed; nothing of it was sent."
+        row.save(update_fields=["state", "detail"])
+        changed(row)
 
 
 @events.on(ReceiptsHeard)

@@ -135,6 +135,23 @@ def test_trying_by_rest_stores_nothing_and_names_what_is_wrong(house: House, ser
     assert call("GET", "/channels/email").json()["arrange"][0]["title"] == "Switch IMAP on"
 
 
+def _changed_on_screen(client: Client, path: str, made: Source) -> None:
+    """Its form holds what it is now; what is refused stays typed; its place stays."""
+    where = f"{path}?change={made.id}"
+    assert where in client.get(path).content.decode().replace("&amp;", "&")
+    page = assert_safe(client.get(where))
+    assert "Change Ours" in page and 'value="https://one.example/feed"' in page
+    wrong = post(client, where, {"action": "change", "source": str(made.id), "settings.url": "nowhere", "settings.title": "Theirs"})
+    page = wrong.content.decode()
+    assert wrong.status_code == 422 and "Not changed yet." in page and 'value="nowhere"' in page and 'value="Theirs"' in page
+    fresh = {"action": "change", "source": str(made.id), "settings.url": "https://one.example/new", "settings.title": "Ours"}
+    assert post(client, where, fresh).headers["location"] == path
+    made.refresh_from_db()
+    assert (made.settings["url"], made.settings["title"]) == ("https://one.example/new", "Ours")
+    assert post(client, where, {**fresh, "settings.url": "https://one.example/feed"}).status_code == 302
+    assert client.get(f"{path}?change={uuid4()}").status_code == 404
+
+
 def test_sources_on_screen_are_added_paused_listed_and_removed(house: House):
     account, client = feeds(house), house.browser()
     path = f"/channels/{account}/sources"
@@ -149,6 +166,7 @@ def test_sources_on_screen_are_added_paused_listed_and_removed(house: House):
     )
     (made,) = Source.objects.for_organization(house.organization)
     assert "Ours" in client.get(f"/channels/{account}").content.decode()
+    _changed_on_screen(client, path, made)
     assert post(client, path, {"action": "pause", "source": str(made.id)}).status_code == 302
     assert runtime.session_of(row(account), http=None).sources == ()  # type: ignore[arg-type]
     assert "Paused: nothing of it comes in." in client.get(path).content.decode()
@@ -162,7 +180,7 @@ def test_sources_on_screen_are_added_paused_listed_and_removed(house: House):
     assert post(client, path, {"action": "remove", "source": str(uuid4())}).status_code == 404
     assert client.get(f"/channels/{house.account().id}/sources").status_code == 404
     told = [one.action for one in govern.entries(house.organization) if one.action.startswith("source.")]
-    assert told == ["source.remove", "source.add_many", "source.resume", "source.pause", "source.add"]
+    assert told == ["source.remove", "source.add_many", "source.resume", "source.pause", "source.change", "source.change", "source.add"]
     agent = house.join("agent@marlow.example", "agent")
     assert "Add the source" not in agent.get(path).content.decode()
     assert post(agent, path, {"action": "add"}).status_code == 403
@@ -240,9 +258,8 @@ def test_removing_keeps_conversations_and_says_what_becomes_of_mentions(house: H
     account, call, client = house.account(), rest(house), house.browser()
     mention = house.hear(account, "m1", "My parcel is late")
     (conversation,) = call("GET", "/conversations").json()["items"]
-    refused = call("DELETE", f"/accounts/{account.id}?mentions=delete")
-    assert (refused.status_code, refused.json()["code"]) == (422, "mentions_kept")
-    assert "Deleting them together is not offered yet." in client.get(f"/channels/{account.id}").content.decode()
+    refused = call("DELETE", f"/accounts/{account.id}?mentions=burn")
+    assert (refused.status_code, refused.json()["code"]) == (422, "mentions_invalid")
     assert rest(other)("DELETE", f"/accounts/{account.id}").status_code == 404
     assert post(client, f"/channels/{account.id}", {"action": "remove", "mentions": "keep"}).status_code == 302
     assert call("GET", f"/conversations/{conversation['id']}").json()["mentions"][0]["text"] == "My parcel is late"

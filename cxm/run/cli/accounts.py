@@ -277,19 +277,42 @@ def take_list(account: str, file: Path, data: Path | None, organization: str | N
 @accounts_app.command("remove")
 def remove(
     account: Which,
-    mentions: Annotated[
-        str, typer.Option("--mentions", metavar="keep", help="What happens to what was heard; keep is all there is so far.")
-    ] = "keep",
+    mentions: Annotated[str, typer.Option("--mentions", metavar="keep|delete", help="What happens to what was heard there.")] = "keep",
     data: kit.Data = None,
     organization: kit.Organization = None,
 ) -> None:
-    """Disconnect an account; its mentions and conversations stay. Example: cxm account remove email/care@example.com"""
+    """Disconnect an account; its mentions stay, or are deleted for good. Example: cxm account remove email/care@example.com --mentions keep"""
     with kit.engines(data):
         from cxm.connect import api as connect
 
         where = kit.organization_of(organization)
-        connect.remove(kit.actor_of(where), _find(where, account), mentions=mentions)
-    print("removed; its mentions stay")
+        found = _find(where, account)
+        connect.remove(kit.actor_of(where), found, mentions=mentions)
+    if mentions == "keep":
+        print("removed; its mentions stay")
+    else:
+        print(f"removed; its mentions are deleted in the background while OpenCXM runs\nhow far that is: cxm account removal {found}")
+
+
+@accounts_app.command("removal")
+def removal(
+    account: Annotated[str, typer.Argument(metavar="ID", help="The id of an account that was removed.")],
+    data: kit.Data = None,
+    organization: kit.Organization = None,
+    as_json: kit.AsJson = False,
+) -> None:
+    """How far the deletion of a removed account's mentions is. Example: cxm account removal 01936a00-0000-7000-8000-000000000000"""
+    with kit.engines(data):
+        from cxm.connect import api as connect
+
+        try:
+            identifier = UUID(account)
+        except ValueError:
+            raise NotFound("account") from None
+        found = connect.removal(kit.organization_of(organization), identifier)
+    plain = {"account": str(found.account), "mentions": found.mentions, "deleted": found.deleted, "left": found.left}
+    left = "not counted yet" if found.left is None else found.left
+    kit.show(plain, as_json, [f"{found.channel}/{found.name}: {found.mentions}, {found.deleted} deleted, {left} left"])
 
 
 def _find(organization: UUID, text: str) -> UUID:

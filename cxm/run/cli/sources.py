@@ -83,6 +83,29 @@ def remove(
     print("removed")
 
 
+@sources_app.command("change")
+def change(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Its id.")],
+    set_: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="A setting; again for more. What is not named stays.")],
+    data: kit.Data = None,
+    organization: kit.Organization = None,
+    as_json: kit.AsJson = False,
+) -> None:
+    """Change what is listened to; its place and what was heard stay. Example: cxm source change 01936a00-0000-7000-8000-000000000000 --set query=acme"""
+    identifier = _id(source)
+    with kit.engines(data):
+        from cxm.channels import registry
+        from cxm.channels.kit import schemas
+        from cxm.connect import api as connect
+
+        actor = kit.actor_of(kit.organization_of(organization))
+        found = connect.source(actor, identifier)
+        known = registry.channel(found.channel).source_kind(found.kind)
+        texts = dict(_pair(text) for text in set_)
+        changed = connect.change_source(actor, identifier, schemas.from_text(known.settings, texts) if known else texts)
+    kit.show(_plain(changed), as_json, [f"{changed.name}: {_words(dict(changed.settings))}"])
+
+
 @sources_app.command("pause")
 def pause(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="Its id.")],
