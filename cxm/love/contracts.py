@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -90,7 +90,11 @@ class Former:
 
 @dataclass(frozen=True, slots=True)
 class MentionItem:
-    """One mention in its place: public JSON, whose it is, whether it was edited or deleted (then it has no words)."""
+    """One mention in its place: public JSON, whose it is, whether it was edited or deleted (then it has no words).
+
+    ``told``: what a reader should know of how it came: ``marks``, the ``alias`` of ours it was written to, what our server found of its sender
+    (``authentication``), each only where there is any.
+    """
 
     at: datetime
     id: UUID
@@ -100,6 +104,7 @@ class MentionItem:
     edited: bool
     deleted_at: datetime | None
     history: tuple[Former, ...] = ()
+    told: Mapping[str, Any] = field(default_factory=dict[str, Any])
     shape: str = "mention"
 
 

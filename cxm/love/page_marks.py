@@ -20,27 +20,26 @@ def add_notes(entries: Sequence[dict[str, Any]], members: Collection[govern.Memb
     known = {member.email.lower(): member.name for member in members}
     for entry in entries:
         if entry["shape"] == "mention" and not entry["deleted"]:
-            entry["notes"] = notes(entry["judged"], known)
+            entry["notes"] = notes(entry["judged"], entry["told"], known)
 
 
-def notes(mention: Mapping[str, Any], members: Mapping[str, str]) -> list[dict[str, str]]:
-    """The notes of one mention. ``members``: names of members by their address."""
-    context = mention.get("context") or {}
-    told = [_MARKS[mark]() for mark in context.get("marks") or () if mark in _MARKS]
-    if claimed := _claims(mention, members):
+def notes(mention: Mapping[str, Any], known: Mapping[str, Any], members: Mapping[str, str]) -> list[dict[str, str]]:
+    """The notes of one mention. ``known``: how it came; ``members``: names of members by their address."""
+    told = [_MARKS[mark]() for mark in known.get("marks") or () if mark in _MARKS]
+    if claimed := _claims(mention, known, members):
         text = _("It says it is from {member}, who works here. Nothing proves it.").format(member=claimed)
         told.insert(0, {"icon": "triangle-alert", "tone": "text-warn", "text": text})
-    if alias := context.get("alias"):
+    if alias := known.get("alias"):
         told.append({"icon": "mail", "tone": "faint", "text": _("written to {address}").format(address=alias)})
     return told
 
 
-def _claims(mention: Mapping[str, Any], members: Mapping[str, str]) -> str:
+def _claims(mention: Mapping[str, Any], known: Mapping[str, Any], members: Mapping[str, str]) -> str:
     """The member an author claims to be by their address, where our own mail server does not say that it is so."""
     address = str((mention.get("author") or {}).get("native_id") or "").lower()
     if mention.get("media_type") == "owned" or address not in members:
         return ""
-    found = (mention.get("context") or {}).get("authentication") or {}
+    found = known.get("authentication") or {}
     proven = found.get("dmarc") == "pass" and found.get("from") == address.rpartition("@")[2]
     return "" if proven else members[address]
 

@@ -135,6 +135,7 @@ def _mention(organization: UUID, item: MentionItem, view: ConversationView, repl
         "chips": [],
         "spans": [],
         "judged": mention,
+        "told": item.told,
     }
     if item.ours:
         return entry | _ours(mention, view, replies)

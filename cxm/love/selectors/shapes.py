@@ -24,6 +24,9 @@ from cxm.love.models import CaseRecord, Conversation, Entry, Pledge, Seen
 #: What a stored mention carries for our own work alone.
 _INNER = frozenset({"organization", "context", "imported", "provider_order", "version", "heard_at"})
 
+#: What of its context is shown beside it.
+_TOLD = ("marks", "alias", "authentication")
+
 
 def views(organization: UUID, rows: Sequence[Conversation], member: UUID | None, known: Sequence[Entry] = ()) -> list[ConversationView]:
     """Conversations with their last mention and whether ``member`` has seen it: two queries for all of them, less where the last ones are
@@ -100,6 +103,7 @@ def mention_item(entry: Entry) -> MentionItem:
         edited=bool(entry.history),
         deleted_at=entry.deleted_at,
         history=tuple(Former(former.get("text"), former.get("title"), former.get("until", "")) for former in entry.history),
+        told={name: context[name] for name in _TOLD if name in (context := entry.mention.get("context") or {})},
     )
 
 

@@ -16,7 +16,7 @@ MAGIC = b"\x78\x9f\x3e\x22"
 _ATTRIBUTES = 2_000
 _PROPERTIES = 3_000
 _FILES = 100
-_RTF_LIMIT = 2_000_000
+_RTF_LIMIT = 1_000_000
 _FIXED = {0x2: 4, 0x3: 4, 0x4: 4, 0x5: 8, 0x6: 8, 0x7: 8, 0xA: 4, 0xB: 4, 0x14: 8, 0x40: 8, 0x48: 16}
 _VARIABLE = (0xD, 0x1E, 0x1F, 0x102)
 _BODY, _HTML, _RTF = 0x1000, 0x1013, 0x1009
@@ -162,7 +162,7 @@ def _string(value: bytes, codepage: str) -> str:
 
 
 def _decompressed(data: bytes) -> bytes:
-    """Compressed RTF (MS-OXRTFCP), at most two megabytes of it."""
+    """Compressed RTF (MS-OXRTFCP), at most one megabyte of it."""
     if data[8:12] == b"MELA":
         return data[16 : 16 + _RTF_LIMIT]
     if data[8:12] != b"LZFu":

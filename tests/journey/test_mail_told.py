@@ -1,0 +1,145 @@
+"""Mail, from its bytes to the screen: which of our addresses it came to, whom it claims to be from, and what became of an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from email import message_from_bytes
+from email.policy import default
+from html import unescape
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.test import Client
+
+from cxm.channels.contracts import Outgoing, RawDelivery, Sent
+from cxm.channels.email.connector import Reply
+from cxm.channels.email.tests.provider import SETTINGS, MailServer
+from cxm.connect import api as connect
+from cxm.connect import mailbox
+from cxm.connect.models import Account
+from cxm.kernel.clock import now
+from cxm.love import api as love
+from cxm.love.contracts import InboxFilter
+from cxm.outbound import api as outbound
+from cxm.outbound import gateway
+from tests.houses import House, _own_store, assert_safe, house, settle  # noqa: F401 - fixtures
+
+pytestmark = pytest.mark.django_db
+ALIAS = "hola@acme.example"
+
+
+class Post:
+    """A mailbox of ours whose server is here: what comes is put into it, what leaves is kept."""
+
+    def __init__(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.house, self.server, self.count = house, MailServer(0), 0
+        settings = {**SETTINGS, "aliases": [f"Hola <{ALIAS}>"], "authserv_id": "mx.acme.example"}
+        made, _ = connect.connect(
+            house.owner, channel="email", name="care@acme.example", settings=settings, credentials={"username": "u", "password": "p"}
+        )
+        self.account = Account.everywhere.get(pk=made.id)  # everywhere: a test
+        monkeypatch.setattr(connect, "send", self._send)
+
+    def comes(self, text: str) -> None:
+        """A mail arrives and is taken in."""
+        self.count += 1
+        mailbox.store(self.account, [RawDelivery(f"7:{self.count}", text.encode(), {}, now())], "poll")
+        while mailbox.take_in_batch(self.account):
+            pass
+        settle()
+
+    def answer(self, author: str, text: str) -> tuple[UUID, str]:
+        """A member answers ``author``; the reply, and its Message-ID."""
+        made = love.reply(self.house.owner, self.conversation(author), text)
+        gateway.carry_out(made.id)
+        settle()
+        sent = outbound.reply(self.house.organization, made.id)
+        assert sent.state == "sent" and sent.native_id, sent
+        return made.id, sent.native_id
+
+    def conversation(self, author: str) -> UUID:
+        """The one conversation with ``author``."""
+        (found,) = [view for view in love.conversations(self.house.owner, InboxFilter()).items if view.author["native_id"] == author]
+        return found.id
+
+    def page(self, browser: Client, author: str) -> str:
+        """What a member sees of it."""
+        return unescape(assert_safe(browser.get(f"/inbox/{self.conversation(author)}")))
+
+    def _send(self, organization: UUID, account: UUID, outgoing: Outgoing, *_: Any) -> Future[Sent]:
+        call: Future[Sent] = Future()
+        call.set_result(asyncio.run(Reply().send(self.server.session(now(), self.account.settings), outgoing)))
+        return call
+
+
+def mail(sender: str, to: str, subject: str, body: str, *headers: str) -> str:
+    """A mail as a program writes it."""
+    lines = [
+        f"From: {sender}",
+        f"To: {to}",
+        f"Subject: {subject}",
+        f"Message-ID: <{subject.replace(' ', '-').lower()}@x.example>",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", body, ""])
+
+
+def test_an_answer_leaves_from_the_address_that_was_written_to_and_what_becomes_of_it_is_told(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    post, browser = Post(house, monkeypatch), house.browser()
+    post.comes(mail("Ana <ana@customer.example>", f"Hola <{ALIAS}>", "Pedido", "¿Dónde está?", "Cc: boss@customer.example"))
+    assert f"written to {ALIAS}" in post.page(browser, "ana@customer.example")
+    reply, message_id = post.answer("ana@customer.example", "En camino.")
+    ((sender, recipient, raw),) = post.server.sent
+    left = message_from_bytes(raw, policy=default)
+    assert (left["From"], sender.partition("<")[2], recipient.partition("<")[2]) == (
+        f"Hola <{ALIAS}>",
+        f"{ALIAS}> size={len(raw)}",
+        "ana@customer.example>",
+    )
+
+    robot = "MAILER-DAEMON@mx.customer.example"
+    post.comes(mail(robot, ALIAS, "Warning: message delayed 4 hours", f"Delivery attempts will continue.\r\n\r\nMessage-ID: {message_id}"))
+    found = outbound.reply(house.organization, reply)
+    assert (found.state, found.delivery, found.reason) == ("sent", "delayed", "later")
+    page = post.page(browser, "ana@customer.example")
+    assert "delayed" in page and "does not take it for now" in page and "did not reach them" not in page
+
+    returned = f"This is the qmail-send program.\r\n\r\n<ana@customer.example>:\r\nSorry, no mailbox here by that name. (#5.1.1)\r\n\r\nMessage-ID: {message_id}"
+    post.comes(mail(robot, ALIAS, "failure notice", returned))
+    post.comes(mail(robot, ALIAS, "Warning: delayed again", f"Delivery attempts will continue.\r\n\r\nMessage-ID: {message_id}"))
+    found = outbound.reply(house.organization, reply)
+    assert (found.delivery, found.reason, found.detail) == ("failed", "unknown_address", "Sorry, no mailbox here by that name. (#5.1.1)"), (
+        "nothing weaker undoes it"
+    )
+    page = post.page(browser, "ana@customer.example")
+    assert "not delivered" in page and "Their address does not exist. Sorry, no mailbox here by that name." in page
+    assert "The last answer did not reach them. Their address does not exist." in page
+
+    complaint = (
+        "--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\n\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\n"
+    )
+    kind = 'Content-Type: multipart/report; report-type=feedback-report; boundary="b"'
+    post.comes(
+        mail("fbl@provider.example", ALIAS, "Complaint", f"{complaint}Message-ID: {message_id}\r\n\r\n--b--", "MIME-Version: 1.0", kind)
+    )
+    assert outbound.reply(house.organization, reply).delivery == "complained"
+    page = post.page(browser, "ana@customer.example")
+    assert "marked as spam" in page and "They marked an answer of ours as spam." in page
+    assert len(love.conversations(house.owner, InboxFilter()).items) == 1, "no report becomes a conversation"
+
+
+def test_who_claims_to_work_here_is_believed_only_by_our_own_server(house: House, monkeypatch: pytest.MonkeyPatch):
+    post, browser = Post(house, monkeypatch), house.browser()
+    encrypted = "-----BEGIN PGP MESSAGE-----\r\n\r\nhQEMA\r\n-----END PGP MESSAGE-----"
+    forged = "Authentication-Results: mx.evil.example; dmarc=pass header.from=marlow.example"
+    post.comes(mail(f"Owner <{house.email}>", "care@acme.example", "Do it", encrypted, forged))
+    page = post.page(browser, house.email)
+    assert "who works here. Nothing proves it." in page
+    assert "Encrypted; it can be read in a mail program that has the key." in page and "(This mail is encrypted." in page
+    proof = "Authentication-Results: mx.acme.example; dmarc=pass header.from=marlow.example"
+    post.comes(mail(f"Owner <{house.email}>", "care@acme.example", "Done", "Signed off.", "In-Reply-To: <do-it@x.example>", proof))
+    assert post.page(browser, house.email).count("Nothing proves it.") == 1, "the second is proven, the first stays as it is"
