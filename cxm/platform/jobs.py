@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from procrastinate import BaseRetryStrategy, RetryDecision, exceptions
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
@@ -70,21 +70,32 @@ class Task:
         if queueing_lock is None:
             configured.defer(**arguments)
             return True
-        if _waits(configured, arguments):
+        if _enqueue_one(configured, arguments, queueing_lock):
             return True
         # The one that waits may begin and end before this transaction commits, and would not see what it wrote.
-        transaction.on_commit(lambda: _waits(configured, arguments))
+        transaction.on_commit(lambda: _enqueue_one(configured, arguments, queueing_lock))
         return False
 
 
-def _waits(configured: Any, arguments: dict[str, Any]) -> bool:
+def _enqueue_one(configured: Any, arguments: dict[str, Any], queueing_lock: str) -> bool:
     """Enqueue; False where one of its kind waits already."""
+    if _one_waits(queueing_lock):  # most often one does: a failed insert costs more, and a page in the server's log
+        return False
     try:
         with transaction.atomic():  # the library tells of a waiting one by a failed insert
             configured.defer(**arguments)
-    except exceptions.AlreadyEnqueued:
+    except exceptions.AlreadyEnqueued as error:
+        if connection.needs_rollback or connection.closed_in_transaction:
+            # The server went away right then. Nothing of the transaction around this will be kept, and Django would end it without a word.
+            raise OperationalError("The connection was lost while a job was enqueued.") from error
         return False
     return True
+
+
+def _one_waits(queueing_lock: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("select 1 from procrastinate_jobs where queueing_lock = %s and status = 'todo'", [queueing_lock])
+        return cursor.fetchone() is not None
 
 
 def task(name: str, *, queue: str = "default", retry: bool = True) -> Callable[[Callable[..., None]], Task]:

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from cxm.kernel.errors import NotNow
 from cxm.platform import jobs
+from cxm.platform.models import EventCursor
 
 
 def _wait(error: Exception, attempts: int) -> float | None:
@@ -39,3 +40,28 @@ def test_a_fault_of_its_own_is_tried_ever_later_and_not_for_ever() -> None:
     assert len(known) == jobs.Patience.most and waits[-1] is None
     assert known[0] < 3 and max(known) <= jobs.Patience.longest
     assert 20 * 3600 < sum(known) < 28 * 3600, "about a day"
+
+
+@jobs.task("tests.nothing")
+def _nothing() -> None: ...
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_server_that_goes_away_while_a_job_is_enqueued_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    _nothing.defer(queueing_lock="tests.one")
+    monkeypatch.setattr(jobs, "_one_waits", lambda _: False)  # another enqueues one in the very moment
+
+    def cut(_: str) -> None:
+        connection.connection.close()  # type: ignore[union-attr]
+        raise OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as away:
+        away.setattr(connection, "savepoint_rollback", cut)
+        with pytest.raises(OperationalError), transaction.atomic():  # without a word, whoever wrote would take it for kept
+            EventCursor.objects.create(follower="tests.kept")
+            _nothing.defer(queueing_lock="tests.one")
+    assert not EventCursor.objects.filter(follower="tests.kept").exists()
+    with transaction.atomic():
+        EventCursor.objects.create(follower="tests.kept")
+        assert _nothing.defer(queueing_lock="tests.one") is False
+    assert EventCursor.objects.filter(follower="tests.kept").exists(), "one that waits already is no fault"
