@@ -58,9 +58,14 @@ def test_an_account_is_kept_from_the_command_line(house: House, cxm: Any, tmp_pa
     assert cxm("account", "pause", "rss/News") == "News: paused\n"
     assert "Paused by you" in cxm("account", "list") and "still cut: Paused by a member." in cxm("account", "show", "rss/News")
     assert cxm("account", "resume", "rss/News") == "News: active\n"
-    with pytest.raises(Invalid, match="cannot be deleted together yet"):
-        cxm("account", "remove", "rss/News", "--mentions", "delete")
+    changed = cxm("source", "change", str(made.id), "--set", "title=Other")
+    assert changed.startswith("Other: ") and "title=Other" in changed
+    with pytest.raises(Invalid, match="what happens to its mentions"):
+        cxm("account", "remove", "rss/News", "--mentions", "burn")
     assert "its mentions stay" in cxm("account", "remove", "rss/News")
+    found = str(connect.connect(house.owner, channel="rss", name="Papers")[0].id)
+    assert f"cxm account removal {found}" in cxm("account", "remove", "rss/Papers", "--mentions", "delete")
+    assert cxm("account", "removal", found) == "rss/Papers: deleting, 0 deleted, not counted yet left\n"
     with pytest.raises(NotFound):
         cxm("account", "show", "rss/News")
 
