@@ -9,6 +9,14 @@ from uuid import UUID
 from cxm.kernel.events import Event
 
 
+def public_delivery(delivery: str | None) -> str | None:
+    """What was told of a reply, in the three words that the interface promises: what is late is not there yet, what was complained about was.
+
+    Which of both it is stands in its ``reason``.
+    """
+    return {"delayed": None, "complained": "delivered"}.get(delivery or "", delivery)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentChanged(Event):
     """An intent reached another state, or a receipt came for it."""
@@ -28,7 +36,8 @@ class IntentChanged(Event):
 
     def public(self) -> dict[str, Any]:
         return {
-            "reply": str(self.intent), "conversation": str(self.conversation) if self.conversation else None, "state": self.state, "delivery": self.delivery,
+            "reply": str(self.intent), "conversation": str(self.conversation) if self.conversation else None, "state": self.state,
+            "delivery": public_delivery(self.delivery),
         }  # fmt: skip
 
 

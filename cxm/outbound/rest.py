@@ -15,6 +15,7 @@ from cxm.govern import api as govern
 from cxm.kernel.errors import NotFound, TooLarge
 from cxm.outbound import api as outbound
 from cxm.outbound.contracts import Reply
+from cxm.outbound.events import public_delivery
 
 router = govern.router(tags=["replies"])
 
@@ -28,8 +29,8 @@ class AttemptOut(BaseModel):
 
 
 class ReplyOut(BaseModel):
-    """A reply. ``state``: waiting (undo), queued, sent, failed, unknown, held, cancelled; ``delivery`` by receipts alone: delayed,
-    delivered, read, failed or complained; ``reason``: a word for why it was not delivered."""
+    """A reply. ``state``: waiting (undo), queued, sent, failed, unknown, held, cancelled; ``delivery`` by receipts alone:
+    delivered, read or failed; ``reason``: why it was not, as a word, or ``later`` while it is late, ``complained`` where they called it spam."""
 
     id: UUID
     state: str
@@ -114,7 +115,7 @@ def as_out(reply: Reply) -> dict[str, Any]:
     """A reply as JSON."""
     names = ("id", "state", "conversation", "text", "created_at", "sent_at", "native_id", "delivery", "reason", "detail")
     attempts = [{"at": entry.at, "outcome": entry.outcome, "detail": entry.detail} for entry in reply.attempts]
-    return {**{name: getattr(reply, name) for name in names}, "attempts": attempts}
+    return {**{name: getattr(reply, name) for name in names}, "delivery": public_delivery(reply.delivery), "attempts": attempts}
 
 
 def _visible(request: HttpRequest, reply: UUID, permission: str) -> Reply:

@@ -41,6 +41,6 @@ def note_receipts(event: ReceiptsHeard) -> None:
         if _RANK.get(best["status"], 0) > _RANK.get(row.delivery, 0):
             row.delivery = best["status"]
             row.reason = str(best.get("reason") or "")[:20] if row.delivery in _UNWELCOME else ""
-            row.detail = str(best.get("detail") or row.detail)[:1000] if row.delivery in _UNWELCOME else row.detail
+            row.detail = str(best.get("detail") or "")[:1000] if row.delivery in _UNWELCOME else ""
             row.save(update_fields=["delivery", "reason", "detail"])
             changed(row)

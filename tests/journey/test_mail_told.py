@@ -24,6 +24,7 @@ from cxm.love import api as love
 from cxm.love.contracts import InboxFilter
 from cxm.outbound import api as outbound
 from cxm.outbound import gateway
+from cxm.outbound.events import public_delivery
 from tests.houses import House, _own_store, assert_safe, house, settle  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db
@@ -126,7 +127,8 @@ def test_an_answer_leaves_from_the_address_that_was_written_to_and_what_becomes_
     post.comes(
         mail("fbl@provider.example", ALIAS, "Complaint", f"{complaint}Message-ID: {message_id}\r\n\r\n--b--", "MIME-Version: 1.0", kind)
     )
-    assert outbound.reply(house.organization, reply).delivery == "complained"
+    found = outbound.reply(house.organization, reply)
+    assert (found.delivery, public_delivery(found.delivery), found.reason) == ("complained", "delivered", "complained")
     page = post.page(browser, "ana@customer.example")
     assert "marked as spam" in page and "They marked an answer of ours as spam." in page
     assert len(love.conversations(house.owner, InboxFilter()).items) == 1, "no report becomes a conversation"

@@ -112,6 +112,8 @@ def _automatic(mail: _Mail, sender: _Sender, content: Body, reported: Report | N
         return "report" if reported.status == "complained" else "returned"
     if (known := origin.automatic_because(mail.letter, mail.own)) is not None:
         return known
+    if reports.ours(mail.native_id):
+        return "own_loop"  # an answer of ours, handed back by something that took its marks away
     if sender.forged:
         return "own_address_unproven"
     if "answer" in content.marks and not content.written:

@@ -13,8 +13,8 @@ from cxm.channels.kit.text import one_line
 
 #: Who returns mail: addresses and names.
 _ROBOT = re.compile(
-    r"(?:^|[\s<\"'(])(?:mailer[-_. ]?daemon|mail[-_.]?daemon|postmaster|post_office|mmdf|uucp|bounces?(?:[+@=-]|\s|$)|mail delivery|"
-    r"(?:e-?)?mail (?:system|administrator|router)|delivery subsystem|mailerdaemon|system administrator|microsoftexchange[0-9a-f]|no-?reply@(?:mail)?bounce|smtp|"
+    r"(?:^|[\s<\"'(])(?:mailer[-_. ]?daemon|mail[-_.]?daemon|postmaster|post_office|mmdf|uucp|bounces?(?:[+@=-]|\s|$)|mail delivery (?:sub)?(?:system|service)|"
+    r"(?:e-?)?mail (?:system|router)|delivery subsystem|mailerdaemon|microsoftexchange[0-9a-f]|no-?reply@(?:mail)?bounce|smtp|"
     r"mail-?deliver|mdaemon|ndr@|imss@|jetmail|symantec)",
     re.IGNORECASE,
 )
