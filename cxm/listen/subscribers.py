@@ -41,11 +41,10 @@ def keep_store(found: Sequence[MentionsHeard | MentionsChanged | MentionsDeleted
         realtime.tell(organization, "explorer")
 
 
-@events.on(AccountChanged)
+@events.on(AccountChanged, when=lambda event: event.change == "removed" and event.mentions == "delete")
 def empty_removed(event: AccountChanged) -> None:
     """What was heard on an account is deleted where whoever removed it wished so."""
-    if event.change == "removed" and event.mentions == "delete":
-        emptying.empty_later(event.organization, event.account)
+    emptying.empty_later(event.organization, event.account)
 
 
 @events.on(MentionsDeleted)

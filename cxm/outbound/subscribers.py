@@ -14,11 +14,9 @@ _UNBEGUN = ("waiting", "queued", "held")
 _UNWELCOME = ("delayed", "failed", "complained")
 
 
-@events.on(AccountChanged)
+@events.on(AccountChanged, when=lambda event: event.change == "removed")
 def cancel_over_removed(event: AccountChanged) -> None:
     """Nothing goes out over an account that was removed: what waits, also under a stop, is cancelled and says so."""
-    if event.change != "removed":
-        return
     rows = Intent.objects.for_organization(event.organization).filter(account_id=event.account, state__in=_UNBEGUN)
     for row in rows.order_by("created_at", "id").select_for_update():
         row.state, row.detail = "cancelled", "The account was removed; nothing of it was sent."
