@@ -25,6 +25,8 @@ pytestmark = [
     pytest.mark.skipif(dovecot.why_not() is not None, reason=f"no mail server to speak to: {dovecot.why_not()}"),
 ]
 CARE = "care@acme.example"
+#: As typed on the command line; it arrives in the same mailbox.
+HOLA = "Hola <hola@acme.example>"
 #: A picture of one pixel.
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da63fccff0bf1e000685028086ee66c60000000049454e44ae426082"
@@ -63,7 +65,7 @@ def settings(server: Dovecot, postman: Postman, address: str) -> dict[str, Any]:
     """How to reach both servers."""
     return {
         "address": address, "display_name": "Acme Care", "imap_host": "127.0.0.1", "imap_port": server.imap, "imap_security": "plain",
-        "smtp_host": "127.0.0.1", "smtp_port": postman.port, "smtp_security": "plain",
+        "smtp_host": "127.0.0.1", "smtp_port": postman.port, "smtp_security": "plain", "aliases": HOLA,
     }  # fmt: skip
 
 
@@ -176,6 +178,28 @@ def test_a_bounce_makes_our_reply_failed(post: Post) -> None:
     failed = post.desk.reply_is(reply, "sent", delivery="failed")
     assert "mailbox unavailable" in failed["detail"]
     assert len(post.desk.conversation_with("gone@customer.example")["mentions"]) == 2
+    assert not post.desk.conversations_with("mailer-daemon@customer.example")
+
+
+def test_what_was_written_to_an_alias_is_answered_from_it_and_its_return_in_prose_is_told(post: Post) -> None:
+    mail = letter("lola@customer.example", HOLA, "¿Dónde está?", "Mi pedido no llega.")
+    post.post(mail, "lola@customer.example")
+    conversation = post.desk.conversation_with("lola@customer.example")
+    reply = post.desk.answer(conversation, "Sale hoy.")
+    (sent,) = post.mails_of("lola")
+    assert (sent["From"], post.postman.taken[-1].sender) == (HOLA, "hola@acme.example")
+    post.desk.reply_is(reply, "sent")
+    late, gone = "Warning: could not send message for past 4 hours", "failure notice"
+    daemon = "MAILER-DAEMON@customer.example"
+    repeated = f"Message-ID: {sent['Message-ID']}"
+    post.post(letter(daemon, HOLA, late, f"THIS IS A WARNING MESSAGE ONLY\n\n{repeated}"), "")
+    until(lambda: post.desk.rest.get(f"/replies/{reply}")["reason"] == "later", "it is late")
+    assert post.desk.rest.get(f"/replies/{reply}")["delivery"] is None, "late is not failed"
+    post.post(
+        letter(daemon, HOLA, gone, f"<lola@customer.example>:\n552 5.2.2 mailbox full\n\n--- Below this line is a copy.\n\n{repeated}"), ""
+    )
+    failed = post.desk.reply_is(reply, "sent", delivery="failed")
+    assert (failed["reason"], failed["detail"]) == ("mailbox_full", "552 5.2.2 mailbox full")
     assert not post.desk.conversations_with("mailer-daemon@customer.example")
 
 
