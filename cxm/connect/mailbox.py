@@ -14,6 +14,8 @@ from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Length
 
 from cxm.channels import registry
 from cxm.channels.contracts import Deletion, Mention, RawDelivery, Receipt, Unmappable
@@ -26,6 +28,8 @@ from cxm.kernel.errors import NotNow
 from cxm.platform import bulk, events, observability, realtime
 
 BATCH = 200
+#: Bytes of deliveries in one batch, unless one alone is larger.
+BATCH_BYTES = 30_000_000
 _log = structlog.get_logger(__name__)
 _acceptor: Acceptor | None = None
 _preparer: Preparer | None = None
@@ -95,15 +99,26 @@ def take_in_all(account_id: UUID) -> None:
 
 
 def take_in_batch(account: Account) -> int:
-    """Take in up to 200 waiting deliveries in one transaction; returns how many there were."""
+    """Take in up to 200 waiting deliveries, and of large ones fewer, in one transaction; returns how many there were."""
     with transaction.atomic():
         waiting = Delivery.objects.for_organization(account.organization_id).filter(account_id=account.id, done_at=None).order_by("serial")
-        rows = list(waiting.select_for_update(skip_locked=True)[:BATCH])
+        rows = list(waiting.select_for_update(skip_locked=True)[: _as_many_as_fit(waiting)])
         if not rows:
             return 0
         mapped = [Mapped(row, list(_map(account, row))) for row in rows]
         settle(account, mapped)
     return len(rows)
+
+
+def _as_many_as_fit(waiting: QuerySet[Delivery]) -> int:
+    """How many of the oldest are held in memory at once: mails with films wait by the hundred after a night without us."""
+    count, size = 0, 0
+    for length in waiting.values_list(Length("body"), flat=True)[:BATCH]:
+        size += length
+        if count and size > BATCH_BYTES:
+            break
+        count += 1
+    return count
 
 
 @dataclass(slots=True)

@@ -134,6 +134,18 @@ def test_an_answer_leaves_from_the_address_that_was_written_to_and_what_becomes_
     assert len(love.conversations(house.owner, InboxFilter()).items) == 1, "no report becomes a conversation"
 
 
+def test_many_large_mails_are_taken_in_few_at_a_time(house: House, monkeypatch: pytest.MonkeyPatch):
+    post = Post(house, monkeypatch)
+    monkeypatch.setattr(mailbox, "BATCH_BYTES", 10_000)
+    sizes = [6_000, 6_000, 50_000, 100, 100]
+    mails = [mail(f"a{number}@customer.example", "care@acme.example", f"Mail {number}", "x" * size) for number, size in enumerate(sizes)]
+    mailbox.store(post.account, [RawDelivery(f"7:{number}", text.encode(), {}, now()) for number, text in enumerate(mails)], "poll")
+    batches = []
+    while taken := mailbox.take_in_batch(post.account):
+        batches.append(taken)
+    assert batches == [1, 1, 1, 2]
+
+
 def test_who_claims_to_work_here_is_believed_only_by_our_own_server(house: House, monkeypatch: pytest.MonkeyPatch):
     post, browser = Post(house, monkeypatch), house.browser()
     encrypted = "-----BEGIN PGP MESSAGE-----\r\n\r\nhQEMA\r\n-----END PGP MESSAGE-----"
