@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from cxm.kernel.clock import parse_instant
+from cxm.listen import api as listen
 from cxm.love import api as love
 from cxm.love.contracts import InboxFilter
-from tests.houses import House, _own_store, house, post  # noqa: F401 - fixtures
+from tests.houses import House, _own_store, house, line, post  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db
 
@@ -40,4 +43,28 @@ def test_every_time_is_the_readers_and_says_its_zone(house: House) -> None:
     assert told(owner)[2] != told(jonas)[2]
     assert post(owner, "/settings/appearance", {"zone": ""}).status_code == 302
     assert told(owner)[2] == told(jonas)[2]
-    assert "UTC" in owner.get("/coverage").content.decode()
+    assert "days on the clock of Asia/Kathmandu" in owner.get("/coverage").content.decode()
+
+
+def test_days_of_charts_and_sums_are_the_readers_and_lead_to_what_they_count(house: House) -> None:
+    """The night the clocks go back in New York: its 1 November has 25 hours, and in UTC none of its edges."""
+    said = ["10-31T03:59:59", "11-01T04:00:00", "11-01T05:30:00", "11-01T06:30:00", "11-02T04:59:59", "11-02T05:00:00", "11-04T12:00:00"]
+    house.read(*(line(f"n{at}", f"Hello {at}", published_at=f"2026-{at}Z") for at in said))
+    browser = house.browser()
+    assert post(browser, "/settings/appearance", {"zone": "America/New_York"}).status_code == 302
+    for page, by in (("/explorer", "Explorer"), ("/coverage?from=all&by=day", "Coverage")):
+        text = browser.get(page).content.decode()
+        assert "days on the clock of America/New_York" in text
+        ends = dict.fromkeys(re.findall(r"from=(2026-[^&\"]+Z)&amp;to=(2026-[^&\"]+Z)", text))
+        counts = {}
+        for since, until in ((parse_instant(unquote(a)), parse_instant(unquote(b))) for a, b in ends):
+            local = since.astimezone(ZoneInfo("America/New_York"))
+            assert (local.hour, local.minute) == (0, 0), (by, local)
+            assert (until - since).total_seconds() == (25 if f"{local:%m-%d}" == "11-01" else 24) * 3600
+            counts[f"{local:%m-%d}"] = listen.search(house.owner, "", after=since, before=until).count
+        assert {day: n for day, n in counts.items() if n} == {"10-30": 1, "11-01": 4, "11-02": 1, "11-04": 1}, by
+        told = {}
+        for row in re.findall(r"<tr\b.*?</tr>", text, re.DOTALL):
+            if day := re.search(r">\s*(\d+ (?:Oct|Nov))", row):
+                told[day[1]] = max(int(number) for number in re.findall(r">\s*(\d+)\s*<", row))  # the sum of its row
+        assert {day: n for day, n in told.items() if n} == {"30 Oct": 1, "1 Nov": 4, "2 Nov": 1, "4 Nov": 1}, (by, told)

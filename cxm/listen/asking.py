@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import urlencode
+
+from django.utils import timezone
 
 from cxm.kernel.clock import now, parse_instant
 from cxm.kernel.errors import BadInput, FieldError, Invalid
@@ -60,14 +62,14 @@ def read(given: Mapping[str, str]) -> Asked:
 
 
 def instant(text: str, path: str) -> datetime | None:
-    """``now-7d``, ``2026-01-31`` (its midnight, UTC) or an instant; None for nothing. Raises Invalid naming ``path``."""
+    """``now-7d``, ``2026-01-31`` (its midnight on the reader's clock) or an instant; None for nothing. Raises Invalid naming ``path``."""
     if not text:
         return None
     if ago := _AGO.fullmatch(text):
         # From the full minute on: who asks again within it asks the same, and is answered from memory.
         return now().replace(second=0, microsecond=0) - (timedelta(hours=int(ago[1])) if ago[2] == "h" else timedelta(days=int(ago[1])))
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC) if _DAY.fullmatch(text) else parse_instant(text)
+        return midnight(date.fromisoformat(text)) if _DAY.fullmatch(text) else parse_instant(text)
     except (ValueError, OverflowError, Invalid) as error:
         raise Invalid(
             "time_invalid",
@@ -75,6 +77,11 @@ def instant(text: str, path: str) -> datetime | None:
             "Write it like 2026-01-31 or now-7d.",
             errors=(FieldError(path, "like 2026-01-31 or now-7d"),),
         ) from error
+
+
+def midnight(day: date) -> datetime:
+    """The first moment of a day on the reader's clock, also where midnight itself is skipped."""
+    return datetime.combine(day, time(), timezone.get_current_timezone()).astimezone(UTC)
 
 
 def parts(text: str) -> list[tuple[str, ast.Node]]:

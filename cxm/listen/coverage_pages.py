@@ -17,7 +17,7 @@ from cxm.design import charts
 from cxm.design.words import written
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
-from cxm.kernel.clock import format_instant, now
+from cxm.kernel.clock import format_instant
 from cxm.kernel.errors import Invalid
 from cxm.listen import asking, explorer, names, selectors
 from cxm.listen.asking import Asked
@@ -26,7 +26,7 @@ _PERIODS = ("now-24h", "now-7d", "now-30d", "now-365d", "")
 _ROWS = 60
 _WAITING = 8
 _GAP_DAYS = 90
-_FIELDS = {"day": "published_at__date", "account": "account_id", "language": "language", "unit": "unit_id", "channel": "channel"}
+_FIELDS = {"day": "day", "account": "account_id", "language": "language", "unit": "unit_id", "channel": "channel"}
 
 
 @require_GET
@@ -150,7 +150,7 @@ def _url(query: str | None, since: str, until: str, state: str) -> str:
 def _names(actor: Actor, by: str) -> Any:
     """From a key of the table to what it reads as and the question behind it (None: no query says it)."""
     if by == "day":
-        return lambda day: (written(day, "j M Y"), "", day.isoformat(), format_instant(_midnight(day)))
+        return lambda day: (written(day, "j M Y"), "", *(format_instant(asking.midnight(one)) for one in (day, day + timedelta(days=1))))
     if by == "account":
         known = {one.id: one for one in connect.accounts(actor.organization)}
         return lambda key: _account(known.get(key), key)
@@ -168,8 +168,3 @@ def _account(account: Any, key: UUID | None) -> tuple[str, str | None, str, str]
         return (_("removed account") if key else _("imported, no account of ours"), None, "", "")
     query = f"{asking.written('channel', account.channel)} AND {asking.written('account', account.name)}"
     return (f"{account.name} · {names.channel(account.channel)}", query, "", "")
-
-
-def _midnight(day: Any) -> Any:
-    found = asking.instant(day.isoformat(), "to")
-    return (found or now()) + timedelta(days=1)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from cxm.design import charts
@@ -15,6 +17,7 @@ from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, now, parse_instant
 from cxm.listen import asking, names, selectors
 from cxm.listen.asking import Asked
+from cxm.listen.store import spec
 from cxm.listen.store.port import Aggregated, By, Page
 
 #: Mentions on one page, and characters of one shown in a list.
@@ -113,7 +116,7 @@ def find(actor: Actor, asked: Asked) -> Found:
     )
     interval = _interval(actor, asked, page)
     by = [*(By(field, size) for field, _name, size in FACETS), By("published_at", interval=interval)]
-    counted = selectors.aggregate(actor, asked.text, by, after=asked.after, before=asked.before)
+    counted = selectors.aggregate(actor, asked.text, by, after=asked.after, before=asked.before, time_zone=_zone())
     people = selectors.aggregate(actor, asked.text, [], after=asked.after, before=asked.before, distinct="author")
     facets = [
         {"title": _titles()[field], "rows": _rows(asked, field, name, counted.by[at])} for at, (field, name, _size) in enumerate(FACETS)
@@ -178,6 +181,11 @@ def _without(field: str, name: str, counted: list[dict[str, Any]]) -> str:
     return asking.without(name, sorted({*known, *seen}))
 
 
+def _zone() -> str:
+    """The reader's clock: days begin at its midnight."""
+    return timezone.get_current_timezone_name()
+
+
 def _interval(actor: Actor, asked: Asked, page: Page) -> str:
     """Buckets that make between a dozen and about a hundred bars."""
     ends = [asked.after, asked.before or (now() if asked.after else None)]
@@ -204,7 +212,7 @@ def _chart(actor: Actor, asked: Asked, counted: Aggregated, interval: str) -> ch
         if _active:  # it asks for this mood alone: the whole is this mood
             moods[mood] = {row["key"]: row["count"] for row in every}
             continue
-        one = selectors.aggregate(actor, text, by, after=asked.after, before=asked.before)
+        one = selectors.aggregate(actor, text, by, after=asked.after, before=asked.before, time_zone=_zone())
         moods[mood] = {row["key"]: row["count"] for row in (one.by[0] if one.by else [])}
     keys = [row["key"] for row in every]
     values = {mood: [found.get(key, 0) for key in keys] for mood, found in moods.items()}
@@ -213,9 +221,10 @@ def _chart(actor: Actor, asked: Asked, counted: Aggregated, interval: str) -> ch
     series = [charts.Series(words[mood], values[mood], tone) for mood, tone in (("positive", 1), ("neutral", 2), ("negative", 3))]
     if any(rest):
         series.append(charts.Series(_("not assessed"), [max(value, 0) for value in rest], 4))
-    starts = [_start(str(key)) for key in keys]
+    zone = ZoneInfo(_zone())
+    starts = [spec.start_of(str(key), zone) for key in keys]
     labels = [_label(start, interval) for start in starts]
-    ends = [*starts[1:], _end_of(starts[-1], interval)]
+    ends = [*starts[1:], spec.end_of(interval, starts[-1], zone)]
     urls = [
         asked.address(
             **{
@@ -227,17 +236,6 @@ def _chart(actor: Actor, asked: Asked, counted: Aggregated, interval: str) -> ch
         for start, end in zip(starts, ends, strict=True)  # the first and the last bar hold only what lies within the period
     ]
     return charts.bars(labels, series, urls=urls)
-
-
-def _start(key: str) -> datetime:
-    """The first moment of a bucket, by its key: an instant, a day, or a month."""
-    return parse_instant(key) if "T" in key else datetime.fromisoformat(f"{key}-01"[:10]).replace(tzinfo=UTC)
-
-
-def _end_of(start: datetime, interval: str) -> datetime:
-    if interval == "month":
-        return (start.replace(day=28) + timedelta(days=4)).replace(day=1)
-    return start + {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}[interval]
 
 
 def _label(start: datetime, interval: str) -> str:

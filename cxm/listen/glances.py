@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from cxm.design import charts
@@ -30,7 +31,14 @@ def glance(actor: Actor, row: Topic) -> dict[str, Any]:
     end = minute_after(now())
     entry: dict[str, Any] = {"topic": row, "url": Asked(query, "now-7d").address(), "all_url": Asked(query).address(), "broken": ""}
     try:
-        counted = selectors.aggregate(actor, query, [By("published_at", interval="day")], after=end - 2 * _WEEK, before=end)
+        counted = selectors.aggregate(
+            actor,
+            query,
+            [By("published_at", interval="day")],
+            after=end - 2 * _WEEK,
+            before=end,
+            time_zone=timezone.get_current_timezone_name(),
+        )
         week = selectors.aggregate(actor, query, [], after=end - _WEEK, before=end).count
     except CxmError as error:
         return {**entry, "broken": error.text}

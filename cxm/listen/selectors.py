@@ -12,6 +12,8 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import TruncDate
+from django.utils import timezone
 
 from cxm.channels.contracts import STATES
 from cxm.connect import api as connect
@@ -173,8 +175,10 @@ def coverage(actor: Actor, *, after: datetime | None = None, before: datetime | 
 
 
 def coverage_by(actor: Actor, field: str, *, after: datetime | None = None, before: datetime | None = None) -> list[dict[str, Any]]:
-    """The same by ``account_id``, ``language``, ``channel``, ``unit_id`` or ``published_at__date`` (days in UTC): rows of key, heard and each state."""
+    """The same by ``account_id``, ``language``, ``channel``, ``unit_id`` or ``day`` (on the reader's clock; in UTC where there is no reader): rows of key, heard and each state."""
     rows = _ledger(actor, after, before)
+    if field == "day":
+        rows = rows.annotate(day=TruncDate("published_at", tzinfo=timezone.get_current_timezone()))
     found: dict[Any, dict[str, Any]] = {}
     for row in rows.annotate(gone=Q(deleted_at__isnull=False)).values(field, "state", "gone").annotate(n=Count("id")).order_by():
         entry = found.setdefault(row[field], {"key": row[field], "heard": 0, "deleted": 0, **dict.fromkeys(STATES, 0)})

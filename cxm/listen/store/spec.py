@@ -157,6 +157,16 @@ def axis(interval: str, zone: ZoneInfo, first: int, last: int) -> Axis:
         at = _next(interval, at, zone)
 
 
+def start_of(key: str, zone: ZoneInfo) -> datetime:
+    """The first moment of a bucket, by its key: an hour, a day, or a month, as :func:`axis` wrote it."""
+    return datetime.fromisoformat(key).astimezone(zone) if "T" in key else _midnight(date.fromisoformat(f"{key}-01"[:10]), zone)
+
+
+def end_of(interval: str, start: datetime, zone: ZoneInfo) -> datetime:
+    """The first moment after the bucket that begins at ``start``."""
+    return _next(interval, start, zone)
+
+
 def _local(value: int, zone: ZoneInfo) -> datetime:
     return (EPOCH + timedelta(microseconds=value)).astimezone(zone)
 
