@@ -40,3 +40,19 @@ def test_our_own_address_proven_is_ours() -> None:
 def test_nobody_is_proven_by_a_name() -> None:
     item = heard("From: Ines of Acme <ines@acme.example>")
     assert (item.media_type, item.author.native_id, item.author.proofs) == ("earned", "ines@acme.example", ())
+
+
+MACHINES = [
+    "Automatic reply: Refund", "Out of office", "Auto-Reply: x", "Automatische Antwort: x", "Abwesenheitsnotiz", "Réponse automatique : x", "Respuesta automática: x", "Fuera de la oficina: x", "Resposta automática: x",
+    "Risposta automatica: x", "Automatisch antwoord: x", "Automatiskt svar: x", "Autosvar: x", "Odpowiedź automatyczna: x", "Otomatik yanıt: x", "Автоматический ответ: x", "رد تلقائي: x", "תשובה אוטומטית: x",
+    "स्वचालित उत्तर: x", "ตอบกลับอัตโนมัติ: x", "自動応答: x", "자동 회신: x", "自动回复: x", "自動回覆: x",
+]  # fmt: skip
+PEOPLE = [
+    "Re: Automatic reply: Refund", "Out of office chairs?", "Automatic reply is broken", "Fuera de la oficina nadie contesta", "Fuori sede: dove siete?", "Abwesenheit meines Fahrers", "Автоматический ответ не приходит",
+    "自动回复太慢了", "Frånvaro: vem hjälper mig?",
+]  # fmt: skip
+
+
+def test_a_subject_alone_tells_a_machine_only_where_it_is_a_machines() -> None:
+    assert [subject for subject in MACHINES if not heard(f"From: Ann <ann@customer.example>\r\nSubject: {subject}").automatic] == []
+    assert [subject for subject in PEOPLE if heard(f"From: Ann <ann@customer.example>\r\nSubject: {subject}").automatic] == []

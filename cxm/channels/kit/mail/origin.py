@@ -13,13 +13,13 @@ from cxm.channels.kit.mail.letters import Address, Letter
 INTENT_HEADER = "X-OpenCXM-Intent"
 _ROBOTS = re.compile(r"^(?:mailer-daemon|postmaster|bounces?|(?:do-?not|no)-?reply-bounces?)(?:[+@=-]|$)", re.IGNORECASE)
 _SUBJECTS = re.compile(
-    r"^\s{0,4}(?:auto(?:matic)?[ -]?(?:reply|response)|autoreply|out of (?:the )?office|automatische antwort|abwesenheitsnotiz|abwesend|abwesenheit|"
-    r"réponse automatique|absence du bureau|respuesta automática|fuera de (?:la )?oficina|resposta automática|ausência temporária|fora do escritório|risposta automatica|fuori sede|"
-    r"automatisch antwoord|afwezig(?:heid)?|autosvar|automatiskt svar|frånvaro|automatisk svar|ikke til stede|fraværende|"
-    r"automaattinen vastaus|poissa|odpowiedź automatyczna|autoodpowiedź|nieobecność|automatická odpověď|mimo kancelář|automatikus válasz|răspuns automat|otomatik (?:yanıt|cevap)|ofis dışında|"
+    r"^\s{0,4}(?:auto(?:matic)?[ -]?(?:reply|response)|autoreply|out of (?:the )?office|automatische antwort|abwesenheitsnotiz|abwesend|abwesenheits(?:notiz|meldung|nachricht)|"
+    r"réponse automatique|absence du bureau|respuesta automática|fuera de (?:la )?oficina|resposta automática|ausência temporária|fora do escritório|risposta automatica|fuori ufficio|"
+    r"automatisch antwoord|afwezigheidsbericht|autosvar|automatiskt svar|frånvaromeddelande|automatisk svar|fraværsmeddelelse|"
+    r"automaattinen vastaus|odpowiedź automatyczna|autoodpowiedź|automatická odpověď|automatikus válasz|răspuns automat|otomatik (?:yanıt|cevap)|ofis dışında|"
     r"автоответ|автоматический ответ|нет на месте|автоматична відповідь|自动回复|自動回覆|不在办公室|自動応答|自動返信|不在通知|자동 회신|자동 응답|부재중|رد تلقائي|الرد التلقائي|خارج المكتب|"
     r"תשובה אוטומטית|מענה אוטומטי|מחוץ למשרד|ตอบกลับอัตโนมัติ|การตอบกลับอัตโนมัติ|स्वचालित उत्तर|स्वतः उत्तर|trả lời tự động)"
-    r"\s{0,4}(?:[:：-]|$)",
+    r"\s{0,4}(?:[:：]|$)",
     re.IGNORECASE,
 )
 _BULK = ("bulk", "junk", "list", "auto_reply", "auto-reply")
