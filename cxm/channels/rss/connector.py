@@ -26,6 +26,8 @@ _REMEMBERED = 100
 _CHANGES = 12
 #: Failures in a row after which one feed of several stands in the gap ledger.
 _PATIENCE = 3
+#: A feed that is looked at so much later than was meant may have lost entries meanwhile.
+_LATE = timedelta(hours=1)
 #: A feed that is gone is asked again after this.
 _GONE = timedelta(days=7)
 #: The feed that begins a sentence of the test button is named so long.
@@ -35,7 +37,8 @@ _NAME = 80
 @dataclass(slots=True)
 class _State:
     """What is known of one feed between two looks. ``hub``, ``topic``, ``asked``: who can tell us of news at once, what it knows the feed
-    by, and when it was asked to. ``seen``: native id by key, with what it looked like and how often it changed."""
+    by, and when it was asked to. ``read``: when it was last read; ``rolled``: since when entries may be missing, because the feed shows none any
+    more that we know. ``seen``: native id by key, with what it looked like and how often it changed."""
 
     url: str = ""
     etag: str = ""
@@ -50,6 +53,8 @@ class _State:
     hub: str = ""
     topic: str = ""
     asked: str = ""
+    read: str = ""
+    rolled: str = ""
     seen: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
 
 
@@ -68,14 +73,13 @@ class Poll:
         found = await asyncio.gather(*(_look(session, origin, states[origin]) for origin in looked))
         _raise_where_silent(states, [error for _, error in found if error is not None])
         deliveries = tuple(one for some, _ in found for one in some)
+        unheard = tuple(told for origin in looked for told in _gaps(states, origin, states[origin], session.now))
         return Polled(
             deliveries,
             {"feeds": {origin: _plain(state) for origin, state in states.items()}},
             more=bool(_due(states, session.now, peek=True)) and bool(looked),
             next_look=min((_moment(state.due) or session.now for state in states.values()), default=None),
-            unheard=tuple(
-                _unheard(origin, state, session.now) for origin, state in states.items() if origin in looked and _silent(states, state)
-            ),
+            unheard=unheard,
             sources=_told(session, states, {origin: bool(some) for origin, (some, _) in zip(looked, found, strict=True)}),
         )
 
@@ -168,8 +172,13 @@ def _silent(states: Mapping[str, _State], state: _State) -> bool:
     return len(states) > 1 and state.failures >= _PATIENCE
 
 
-def _unheard(origin: str, state: _State, now: datetime) -> Unheard:
-    return Unheard(_moment(state.failing) or now, now, f"The feed {origin[:300]} could not be read.")
+def _gaps(states: Mapping[str, _State], origin: str, state: _State, now: datetime) -> Iterable[Unheard]:
+    if _silent(states, state):
+        yield Unheard(_moment(state.failing) or now, now, f"The feed {origin[:300]} could not be read.")
+    if rolled := _moment(state.rolled):
+        shown = "The feed shows only its newest entries, and none any more that was known; some that came meanwhile may be missing"
+        yield Unheard(min(rolled, now), now, f"{shown}: {origin[:300]}")
+        state.rolled = ""
 
 
 def _told(session: Session, states: Mapping[str, _State], looked: Mapping[str, bool]) -> tuple[SourceNews, ...]:
@@ -213,16 +222,21 @@ async def _look(session: Session, origin: str, state: _State) -> tuple[list[RawD
         found = await fetching.fetch(session, state.url or origin, state.etag, state.modified)
     except ConnectorError as error:
         return _failed(state, error, now)
+    late = state.failures > 0 or now - (_moment(state.due) or now) > _LATE
     state.failures, state.failing, state.trouble, state.gone = 0, "", "", ""
     deliveries: list[RawDelivery] = []
     if found.feed is not None:
+        known = set(state.seen)
         deliveries = _news(found.feed, origin, state, now)
+        if late and known and len(deliveries) == len(found.feed.entries) and known.isdisjoint(_keys(found.feed, origin)):
+            state.rolled = state.read
         state.url = "" if found.address == origin else found.address
         state.etag = _kept(found.headers, "etag")
         state.modified = _kept(found.headers, "last-modified")
         _note_hub(state, websub.named(found.feed, found.headers, found.address))
     await _subscribe(session, origin, state)
     asked = found.feed.pause if found.feed is not None else 0
+    state.read = format_instant(now)
     state.due = format_instant(now + manners.pause(origin, _moment(state.newest), now, asked=asked, headers=found.headers))
     return deliveries, None
 
@@ -269,7 +283,7 @@ def _failed(state: _State, error: ConnectorError, now: datetime) -> tuple[list[R
 
 def _news(feed: Feed, origin: str, state: _State, now: datetime) -> list[RawDelivery]:
     """Deliveries of what is new or changed, oldest first; ``state.seen`` is brought up to date."""
-    keys = [key_of(entry, origin) or f"?{entry.digest}" for entry in feed.entries]
+    keys = _keys(feed, origin)
     shown = set(keys)
     lost = {mark: key for key, (_, mark, *_) in state.seen.items() if key not in shown and mark}
     told: dict[str, list[Any]] = {}
@@ -290,6 +304,10 @@ def _news(feed: Feed, origin: str, state: _State, now: datetime) -> list[RawDeli
     state.seen = told | dict(_last(state.seen, told))
     found.reverse()  # feeds begin with the newest; those of one moment stay in their order
     return [delivery for _, delivery in sorted(found, key=lambda one: one[0])]
+
+
+def _keys(feed: Feed, origin: str) -> list[str]:
+    return [key_of(entry, origin) or f"?{entry.digest}" for entry in feed.entries]
 
 
 def _compared(entry: Entry, before: list[Any] | None, mark: str) -> tuple[list[Any], bool]:

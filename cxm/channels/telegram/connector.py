@@ -20,6 +20,7 @@ from cxm.channels.contracts import (
     Session,
     TestStep,
     Unavailable,
+    Unheard,
 )
 from cxm.channels.kit import jsons, longpoll
 from cxm.channels.kit.fields import Missing, entries, milliseconds, string, table, whole
@@ -39,6 +40,9 @@ WANTED = ("message", "edited_message", "message_reaction")
 #: How long the files of one batch may take: the runtime takes 90 s without a batch for a dead stream.
 PATIENCE = timedelta(seconds=15)
 _NAME_KEPT = timedelta(days=1)
+#: How long Telegram keeps what nobody asked for, and how exactly we remember when we asked last: each time would be a write.
+KEPT, _EXACT = timedelta(days=1), timedelta(hours=1)
+_LOST = "Telegram keeps what is written to a bot for a day. Nobody asked for longer, and what was written before that day is lost."
 
 
 class Poll:
@@ -155,7 +159,16 @@ async def _updates(session: Session, cursor: Mapping[str, Any] | None, *, wait: 
         size += len(found[-1].body)
         number = whole(update.get("update_id"))
         offset = number + 1 if number is not None else offset
-    return Polled(tuple(found), {"offset": offset, "me": me}, more=len(found) < len(updates) or len(updates) >= LIMIT)
+    heard = milliseconds(known.get("heard"))
+    lost = heard is not None and session.now - heard > KEPT + _EXACT
+    if heard is None or not timedelta(0) <= session.now - heard < _EXACT:
+        known["heard"] = int(session.now.timestamp() * 1000)
+    return Polled(
+        tuple(found),
+        {"offset": offset, "me": me, "heard": known["heard"]},
+        more=len(found) < len(updates) or len(updates) >= LIMIT,
+        unheard=(Unheard(heard, session.now - KEPT, _LOST),) if heard is not None and lost else (),
+    )
 
 
 async def _me(bot: Bot, session: Session, known: dict[str, Any]) -> dict[str, Any]:
