@@ -42,7 +42,12 @@ _OPTIONS = {
     "max_parallel_workers": "0",
     "io_method": "sync",
     "unix_socket_permissions": "0700",
+    # A failed statement holds what people wrote, and a broken constraint their addresses: neither belongs in a log.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
+#: A server log of so many bytes is put aside at the next start; one is kept.
+_LOG_BYTES = 5_000_000
 
 
 def socket_directory(data: Path) -> Path:
@@ -60,6 +65,7 @@ class EmbeddedPostgres:
     def __init__(self, data: Path, *, durable: bool = True) -> None:
         self.data = data.resolve()
         self.cluster = self.data / "postgres"
+        self.log = self.cluster / "server.log"
         self.sockets = socket_directory(self.data)
         self.durable = durable
         self._users: IO[Any] | None = None
@@ -70,7 +76,8 @@ class EmbeddedPostgres:
         with self._exclusive():
             self._prepare()
             if not self._running():
-                self._pg_ctl("start", "-w", "-t", "60", "-l", str(self.cluster / "server.log"), "-o", self._options())
+                _put_aside(self.log)
+                self._pg_ctl("start", "-w", "-t", "60", "-l", str(self.log), "-o", self._options())
             self._ensure_database()
             self._hold()
 
@@ -194,12 +201,11 @@ class EmbeddedPostgres:
             if check and done.returncode != 0:
                 output.seek(0)
                 said = output.read().decode(errors="replace").strip().splitlines()
-                log = self.cluster / "server.log"
-                tail = log.read_text(errors="replace").splitlines()[-3:] if program == "pg_ctl" and log.exists() else []
+                tail = self.log.read_text(errors="replace").splitlines()[-3:] if program == "pg_ctl" and self.log.exists() else []
                 raise NotNow(
                     "postgres_unavailable",
                     f"PostgreSQL did not {arguments[2] if program == 'pg_ctl' else f'do {program}'}: {' '.join([*said[-2:], *tail])}",
-                    f"See {log}; “cxm doctor” looks for the cause.",
+                    f"See {self.log}; “cxm doctor” looks for the cause.",
                 )
         return done.returncode
 
@@ -214,6 +220,12 @@ def binaries() -> Path:
             "Run “make install”, or set CXM_DATABASE_URL to a server of your own.",
         )
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def _put_aside(log: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if log.stat().st_size > _LOG_BYTES:
+            log.replace(log.with_suffix(".log.old"))
 
 
 def _open_prefixes(path: Path) -> None:

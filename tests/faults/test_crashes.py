@@ -20,7 +20,7 @@ from tests.kit.browser import signed_in
 from tests.kit.deliveries import message
 from tests.kit.history import History
 from tests.kit.provider import OK, Behaviour, Provider
-from tests.kit.serving import Rest, Serve, WebhookAccount, installation, postmaster
+from tests.kit.serving import Rest, Serve, WebhookAccount, installation, kill_postgres, postmaster
 from tests.kit.waiting import until
 
 MISCHIEF = (
@@ -126,7 +126,7 @@ def patiently(call, seen: set[int]) -> httpx2.Response:
 
 
 def crash_many_times(own: tuple[Serve, Rest, Provider], seed: int, times: int, mostly: float) -> None:
-    """Load, ``times`` kills at moments drawn by ``seed``, then both ledgers."""
+    """Load, ``times`` kills of serve or its PostgreSQL at moments drawn by ``seed``, then both ledgers."""
     serve, rest, provider = own
     dice = random.Random(seed)
     mischief = random.Random(seed + 1)
@@ -141,6 +141,10 @@ def crash_many_times(own: tuple[Serve, Rest, Provider], seed: int, times: int, m
         if number % 3 == 0:  # one in three under full load, the others wherever they hit its start
             until(lambda: _alive(serve), "it serves again", 60)
         threading.Event().wait(dice.uniform(0.0, mostly))
+        if dice.random() < 0.25 and kill_postgres(serve.data):  # between two statements, a commit and its answer: serve starts it again
+            threading.Event().wait(dice.uniform(0.0, mostly))
+            if dice.random() < 0.5:
+                continue
         serve.kill()
         serve.start(wait=False)
     serve.answers()
@@ -173,7 +177,7 @@ def test_killed_at_twenty_moments_nothing_is_lost_and_nothing_is_sent_twice(own:
 def test_killed_at_a_thousand_moments(own: tuple[Serve, Rest, Provider]) -> None:
     seed = int(os.environ.get("FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
     sys.stderr.write(f"FAULT_SEED={seed}\n")
-    for part in range(20):
+    for part in range(int(os.environ.get("FAULT_PARTS", "20"))):
         crash_many_times(own, seed + part, 50, 6.0)
 
 

@@ -235,6 +235,18 @@ def postmaster(data: Path) -> int | None:
         return None
 
 
+def kill_postgres(data: Path) -> bool:
+    """Kill an installation's PostgreSQL, if it runs: the file that names it outlives it, and the number may be another's by then."""
+    found = postmaster(data)
+    status = Path(f"/proc/{found}/cmdline")
+    if found is None or (status.parent.parent.exists() and not (status.exists() and b"postgres" in status.read_bytes())):
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(found, signal.SIGKILL)
+        return True
+    return False
+
+
 def _end_postgres(data: Path) -> None:
     """A killed serve leaves its PostgreSQL running, as it should; the test cleans up after itself."""
     found = postmaster(data)
