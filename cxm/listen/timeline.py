@@ -47,6 +47,15 @@ class MentionTimeline:
             return []
         return sorted(found, key=lambda entry: (entry.at, entry.id), reverse=True)[:limit]
 
+    def first(self, organization: UUID, who: ProfileView, *, units: frozenset[UUID] | None) -> datetime | None:
+        """See the protocol."""
+        whose = {one.id for one in who.identities}
+        try:
+            items = _said(organization, _profiles(who), None, units, 20, sort="oldest")
+            return next((parse_instant(item["published_at"]) for item in items if author_of(organization, item) in whose), None)
+        except NotNow:
+            return None
+
 
 def _profiles(who: ProfileView) -> set[str]:
     """An identity's own, which it had when it was heard first, and those they were merged into or parted from since."""
@@ -55,9 +64,9 @@ def _profiles(who: ProfileView) -> set[str]:
 
 
 def _said(
-    organization: UUID, profiles: set[str], until: datetime | None, units: frozenset[UUID] | None, limit: int
+    organization: UUID, profiles: set[str], until: datetime | None, units: frozenset[UUID] | None, limit: int, *, sort: str = "newest"
 ) -> Iterator[dict[str, Any]]:
-    """The newest first."""
+    """In that order, ``limit`` fetched at a time."""
     cursor: str | None = None
     while True:
         page = engine.store().search(
@@ -66,6 +75,7 @@ def _said(
             before=until + timedelta(microseconds=1) if until else None,
             limit=limit,
             cursor=cursor,
+            sort=sort,
             units=None if units is None else [str(unit) for unit in units],
             people=profiles,
         )

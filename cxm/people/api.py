@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -96,6 +97,12 @@ def timeline(actor: Actor, profile: UUID | ProfileView, cursor: str | None = Non
     """
     services.require(actor, "profiles:read")
     return selectors.timeline(actor.organization, profile, cursor, limit, actor.units("conversations:read"))
+
+
+def known_since(actor: Actor, profile: ProfileView) -> datetime:
+    """When the person spoke for the first time, which may be years before we heard of it; in the units ``actor`` may read."""
+    services.require(actor, "profiles:read")
+    return selectors.known_since(actor.organization, profile, actor.units("conversations:read"))
 
 
 def export(actor: Actor, profile: UUID) -> dict[str, Any]:

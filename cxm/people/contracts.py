@@ -165,3 +165,7 @@ class TimelineSource(Protocol):
     ) -> Sequence[TimelineEntry]:
         """At most ``limit`` entries, newest first by (at, id), all strictly before ``before``; only of ``units`` (None: all)."""
         ...
+
+    def first(self, organization: UUID, who: ProfileView, *, units: frozenset[UUID] | None) -> datetime | None:
+        """When the earliest of them was."""
+        ...

@@ -111,6 +111,7 @@ def _context(request: HttpRequest, actor: Actor, one: ProfileView) -> dict[str, 
     timeline = people.timeline(actor, one, request.GET.get("cursor") or None, _TIMELINE)
     return {
         "one": one,
+        "since": people.known_since(actor, one),
         "identities": [identity(entry) for entry in one.identities],
         "history": [history(entry) for entry in one.history],
         "timeline": [entry for entry in (happened(item) for item in timeline.items) if entry],

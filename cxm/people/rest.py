@@ -10,6 +10,7 @@ from ninja import Status
 from pydantic import BaseModel, Field
 
 from cxm.govern import api as govern
+from cxm.kernel.clock import format_instant
 from cxm.people import api as people
 from cxm.people import selectors
 
@@ -63,6 +64,12 @@ class ProfileOut(BaseModel):
     created_at: str
     identities: list[IdentityOut]
     history: list[MergeOut]
+
+
+class ProfileDetail(ProfileOut):
+    """``known_since``: when they spoke for the first time, which may be years before we heard of it."""
+
+    known_since: str
 
 
 class ProfileList(BaseModel):
@@ -140,14 +147,16 @@ def list_profiles(request: HttpRequest, query: str = "", cursor: str | None = No
     return {"items": [selectors.profile_json(view) for view in found.items], "next": found.next}
 
 
-@router.get("/profiles/{profile}", response=ProfileOut, summary="One person")
+@router.get("/profiles/{profile}", response=ProfileDetail, summary="One person")
 @govern.requires("profiles:read")
 def get_profile(request: HttpRequest, profile: UUID) -> Any:
     """A profile that was merged answers with the one it became."""
-    return selectors.profile_json(people.profile(govern.actor_of(request).organization, profile))
+    actor = govern.actor_of(request)
+    view = people.profile(actor.organization, profile)
+    return selectors.profile_json(view) | {"known_since": format_instant(people.known_since(actor, view))}
 
 
-@router.patch("/profiles/{profile}", response=ProfileOut, summary="Name or note")
+@router.patch("/profiles/{profile}", response=ProfileDetail, summary="Name or note")
 @govern.requires("profiles:write")
 def change_profile(request: HttpRequest, profile: UUID, body: ProfileChange) -> Any:
     """A name of ours, a note."""

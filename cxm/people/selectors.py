@@ -151,6 +151,12 @@ def _gather(
     return sorted(found.values(), key=lambda entry: (entry.at, entry.id), reverse=True)[:limit]
 
 
+def known_since(organization: UUID, who: ProfileView, units: frozenset[UUID] | None) -> datetime:
+    """When they spoke for the first time, as far as any source knows; else when we first heard of them."""
+    firsts = (source.first(organization, who, units=units) for source in _sources)
+    return min((at for at in firsts if at is not None), default=who.created_at)
+
+
 def export(organization: UUID, key: UUID, units: frozenset[UUID] | None) -> dict[str, Any]:
     """Everything kept of the person that the sources tell, as JSON: what they may ask for (GDPR article 15)."""
     view = profile(organization, key)

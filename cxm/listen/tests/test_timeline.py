@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from cxm.kernel.clock import format_instant, now
 from cxm.listen import timeline
 from cxm.people import api as people
 from tests.houses import House, _own_store, house, line  # noqa: F401 - fixtures
@@ -18,6 +20,10 @@ def said(native: str, author: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def profile_of(house: House, name: str) -> UUID:
     return next(view.id for view in people.profiles(house.organization, name).items)
+
+
+def known_since(house: House, name: str) -> str:
+    return format_instant(people.known_since(house.owner, people.profile(house.organization, profile_of(house, name))))
 
 
 def heard_of(house: House, profile: UUID) -> list[str]:
@@ -35,6 +41,10 @@ def test_a_new_name_or_none_hides_nothing(house: House) -> None:
     )
     assert heard_of(house, profile_of(house, "lena.k")) == ["new", "old"]
     assert heard_of(house, profile_of(house, "u2")) == ["bare"]
+    assert known_since(house, "lena.k") == "2026-01-01T00:00:00Z"
+    account = house.account()
+    conversation = house.hear(account, "m1", "I write for the first time", author="newcomer", minutes=90)
+    assert conversation and known_since(house, "newcomer")[:13] == format_instant(now() - timedelta(minutes=90))[:13]
 
 
 def test_what_was_said_before_and_after_a_merge_is_theirs_and_parting_takes_it_back(house: House) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import parse_instant
@@ -173,6 +173,14 @@ class PersonTimeline:
         if before is not None:
             found = found.filter(Q(published_at__lt=before[0]) | Q(published_at=before[0], mention_id__lt=before[1]))
         return [_told(entry) for entry in found.order_by("-published_at", "-mention_id")[:limit]]
+
+    def first(self, organization: UUID, who: ProfileView, *, units: frozenset[UUID] | None) -> datetime | None:
+        """See the protocol."""
+        rows = Conversation.objects.for_organization(organization).filter(profile_id=who.id)
+        if units is not None:
+            rows = rows.filter(unit_id__in=units)
+        found = Entry.objects.for_organization(organization).filter(conversation__in=rows, ours=False)
+        return found.aggregate(first=Min("published_at"))["first"]
 
 
 def _told(entry: Entry) -> TimelineEntry:
