@@ -17,6 +17,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -48,6 +49,10 @@ _OPTIONS = {
 }
 #: A server log of so many bytes is put aside at the next start; one is kept.
 _LOG_BYTES = 5_000_000
+#: So long the children of a server that was killed may hold on to its memory.
+_CHILDREN_SECONDS = 30
+#: And so long a server that is up may refuse connections, because it reads what it wrote before it was killed.
+_RECOVERY_SECONDS = 120
 
 
 def socket_directory(data: Path) -> Path:
@@ -77,7 +82,7 @@ class EmbeddedPostgres:
             self._prepare()
             if not self._running():
                 _put_aside(self.log)
-                self._pg_ctl("start", "-w", "-t", "60", "-l", str(self.log), "-o", self._options())
+                self._launch()
             self._ensure_database()
             self._hold()
 
@@ -153,15 +158,51 @@ class EmbeddedPostgres:
                 "--builtin-locale=C.UTF-8",
             )
 
+    def _launch(self) -> None:
+        """Where the former server was killed, its children need a moment to end; until then they hold its memory, and the next is refused."""
+        deadline = time.monotonic() + _CHILDREN_SECONDS
+        while True:
+            try:
+                return self._pg_ctl("start", "-w", "-t", "60", "-l", str(self.log), "-o", self._options())
+            except NotNow as error:
+                if "still in use" not in error.text or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.2)
+
     def _running(self) -> bool:
-        return self._run("pg_ctl", "-D", str(self.cluster), "status", check=False) == 0
+        return self._run("pg_ctl", "-D", str(self.cluster), "status", check=False) == 0 and not self._forgotten()
+
+    def _forgotten(self) -> bool:
+        """Whether the number in the server's file is that of another program by now, as after a machine lost its power. Then the file goes."""
+        file = self.cluster / "postmaster.pid"
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            command = Path(f"/proc/{int(file.read_text().split()[0])}/cmdline").read_bytes()
+            if b"postgres" not in command:
+                file.unlink()
+                return True
+        return False
 
     def _ensure_database(self) -> None:
-        import psycopg
-
-        with psycopg.connect(host=str(self.sockets), user=USER, dbname="postgres", autocommit=True) as connection:
+        with self._connected() as connection:
             if connection.execute("select 1 from pg_database where datname = %s", (DATABASE,)).fetchone() is None:
                 connection.execute(f"create database {DATABASE}")
+
+    def _connected(self) -> Any:
+        """A line to a server that may still be starting: one that was adopted may be in the middle of its recovery."""
+        import psycopg
+
+        deadline = time.monotonic() + _RECOVERY_SECONDS
+        while True:
+            try:
+                return psycopg.connect(host=str(self.sockets), user=USER, dbname="postgres", autocommit=True)
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise NotNow(
+                        "postgres_unavailable",
+                        f"PostgreSQL takes no connections: {error}",
+                        f"See {self.log}; “cxm doctor” looks for the cause.",
+                    ) from error
+            time.sleep(0.2)
 
     def _options(self) -> str:
         options = {**_OPTIONS, "unix_socket_directories": str(self.sockets)}

@@ -286,6 +286,7 @@ def test_a_mention_store_that_is_gone_for_a_while_catches_up(own: tuple[Serve, R
 
 
 def _alive(serve: Serve) -> bool:
+    assert serve.process is not None and serve.process.poll() is None, f"cxm serve ended: {serve.said()[-3000:]}"
     with contextlib.suppress(httpx2.HTTPError):
         return httpx2.get(f"{serve.url}/healthz", timeout=5).status_code == 200
     return False
