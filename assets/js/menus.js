@@ -78,11 +78,11 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 }, true);
 
-// What was chosen in a menu closes it, as soon as the server took it; the letters are keys again.
+// What was chosen in a menu closes it, as soon as the server took it; the letters are keys again. What only fills it (data-stays) does not.
 document.addEventListener("htmx:after:request", (event) => {
   const ctx = event.detail?.ctx;
   const menu = ctx?.sourceElement?.closest?.("[data-menu][popover]");
-  if (!menu || !ctx.response?.raw?.ok || !menu.matches(":popover-open")) return;
+  if (!menu || ctx.sourceElement.matches("[data-stays]") || !ctx.response?.raw?.ok || !menu.matches(":popover-open")) return;
   menu.hidePopover();
   if (menu.contains(document.activeElement)) (before() ?? document.activeElement).focus();
   if (menu.contains(document.activeElement)) document.activeElement.blur();

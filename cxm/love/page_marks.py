@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from cxm.connect import api as connect
 from cxm.govern import api as govern
+from cxm.love.contracts import ConversationDetail
 from cxm.outbound.contracts import Reply
 
 #: Others it was written to that are named; more are counted.
@@ -60,6 +63,20 @@ _MARKS = {
     "complaint": lambda: _note("circle-alert", _("Somebody marked a mail as spam; it does not say which of ours."), "text-warn"),
     "unproven": lambda: _note("triangle-alert", _("Our mail server could not confirm that it is from whom it says."), "text-warn"),
 }
+
+
+def answers_from(organization: UUID, modes: Sequence[dict[str, Any]], detail: ConversationDetail) -> None:
+    """Show the address of ours that an answer leaves from, where their newest message was written to another than the account's main one."""
+    newest = next(
+        (one for one in reversed(detail.mentions) if not one.ours and not one.deleted_at and not one.mention.get("automatic")), None
+    )
+    alias = str(newest.told.get("alias") or "") if newest is not None else ""
+    if not alias:
+        return
+    known = connect.account(organization, detail.conversation.account_id).settings.get("aliases") or ()
+    if any(alias in str(one).lower() for one in known):
+        for mode in modes:
+            mode |= {"account": alias} if mode.get("account") else {}
 
 
 # --- what became of an answer ---------------------------------------------------------------------------------------------

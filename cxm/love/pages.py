@@ -106,6 +106,7 @@ def conversation_context(
     composer = threads.composer(actor, view, organization, detail.drafts)
     if composer["may_reply"]:
         composer["notices"] += marks.notices(detail.replies)
+        marks.answers_from(actor.organization, composer["modes"], detail)
     if composer["may_reply"] and (since := writing.since(request.GET.get("since", ""))):
         composer["notices"] += writing.meanwhile(actor, conversation, since)
     return {

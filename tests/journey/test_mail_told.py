@@ -92,7 +92,8 @@ def test_an_answer_leaves_from_the_address_that_was_written_to_and_what_becomes_
 ):
     post, browser = Post(house, monkeypatch), house.browser()
     post.comes(mail("Ana <ana@customer.example>", f"Hola <{ALIAS}>", "Pedido", "¿Dónde está?", "Cc: boss@customer.example"))
-    assert f"written to {ALIAS}" in post.page(browser, "ana@customer.example")
+    page = post.page(browser, "ana@customer.example")
+    assert f"written to {ALIAS}" in page and f"<b>{ALIAS}</b>" in page, "and from which address an answer leaves"
     reply, message_id = post.answer("ana@customer.example", "En camino.")
     ((sender, recipient, raw),) = post.server.sent
     left = message_from_bytes(raw, policy=default)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from cxm.channels.bluesky import cbor, ids
 from cxm.channels.bluesky.jetstream import Event, Filter
-from cxm.channels.kit.fields import entries, string, table
+from cxm.channels.kit.fields import entries, string, table, whole
 
 METHOD = "com.atproto.sync.subscribeRepos"
 #: Words in a frame without which it changes nothing that is known: as CBOR writes them.
@@ -34,15 +35,44 @@ class Firehose(Filter):
         except ValueError:
             return []
 
-    def time_of(self, message: bytes) -> int:
-        """Not told: what was missed is asked for, not heard again."""
-        return 0
+    def place_of(self, message: bytes) -> tuple[int, int]:
+        """As the server dates and counts it."""
+        try:
+            header, place = cbor.load(message)
+            payload = table(cbor.load(message, place)[0]) if table(header).get("op") == 1 else {}
+        except ValueError:
+            return 0, 0
+        return _time(payload), max(whole(payload.get("seq")) or 0, 0)
+
+    def complaint(self, message: bytes) -> str:
+        """``FutureCursor``: it has never been as far as that, and hangs up. ``OutdatedCursor``: it no longer has all of it, and begins later."""
+        if b"Cursor" not in message[:400]:
+            return ""
+        try:
+            header, place = cbor.load(message)
+            told, payload = table(header), table(cbor.load(message, place)[0])
+        except ValueError:
+            return ""
+        if told.get("op") == -1:
+            return string(payload.get("error"), 100)
+        return string(payload.get("name"), 100) if told.get("t") == "#info" else ""
+
+
+def address(base: str, number: int) -> str:
+    """Where to listen: from the message after ``number`` on; at the present for 0."""
+    parts = urlsplit(base)
+    kept = [one for one in parse_qsl(parts.query) if one[0] != "cursor"]
+    return urlunsplit(parts._replace(query=urlencode([*kept, ("cursor", number)] if number else kept), fragment=""))
+
+
+def _time(payload: dict[str, Any]) -> int:
+    moment = ids.moment(string(payload.get("time"), 40))
+    return int(moment.timestamp() * 1_000_000) if moment is not None else 0
 
 
 def _told(payload: dict[str, Any]) -> Iterator[tuple[Event, str]]:
     did = string(payload.get("repo"), 500)
-    moment = ids.moment(string(payload.get("time"), 40))
-    time = int(moment.timestamp() * 1_000_000) if moment is not None else 0
+    time, number = _time(payload), max(whole(payload.get("seq")) or 0, 0)
     packed = payload.get("blocks")
     records: dict[str, bytes] | None = None
     for one in map(table, entries(payload.get("ops"))[:500]):
@@ -51,9 +81,9 @@ def _told(payload: dict[str, Any]) -> Iterator[tuple[Event, str]]:
         if place is None or action not in ("create", "update", "delete"):
             continue
         if action == "delete":
-            yield Event(ids.uri(*place), time, "", None, False), did
+            yield Event(ids.uri(*place), time, "", None, False, number), did
             continue
         if records is None:
             records = dict(cbor.blocks(packed)) if isinstance(packed, bytes) else {}
         if cid in records:
-            yield Event(ids.uri(*place), time, cid, table(cbor.load(records[cid])[0]), action == "update"), did
+            yield Event(ids.uri(*place), time, cid, table(cbor.load(records[cid])[0]), action == "update", number), did

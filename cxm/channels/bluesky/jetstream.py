@@ -22,13 +22,15 @@ _FACETS = 500
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a post: ``record`` is what it says now, None where it was deleted. ``time``: microseconds since 1970."""
+    """Something that happened to a post: ``record`` is what it says now, None where it was deleted. ``time``: microseconds since 1970;
+    ``number``: its place in a stream that counts its messages, else 0."""
 
     address: str
     time: int
     cid: str
     record: dict[str, Any] | None
     changed: bool
+    number: int = 0
 
     @property
     def key(self) -> str:
@@ -71,10 +73,14 @@ class Filter:
         )
         return [event] if self.wanted(event, place[0], known) else []
 
-    def time_of(self, message: bytes) -> int:
-        """When a message was made, in microseconds since 1970; 0 where it does not say."""
+    def place_of(self, message: bytes) -> tuple[int, int]:
+        """When a message was made, in microseconds since 1970, and its number in the stream; 0 where it does not say, or has none."""
         found = _TIME.search(message)
-        return int(found[1]) if found else 0
+        return (int(found[1]) if found else 0), 0
+
+    def complaint(self, message: bytes) -> str:
+        """What the server says of the place we asked to resume from, "" for any other message."""
+        return ""
 
     def wanted(self, event: Event, did: str, known: Container[str]) -> bool:
         """Whether something that happened to a post of ``did`` concerns us."""

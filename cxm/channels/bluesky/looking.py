@@ -55,7 +55,7 @@ class Found:
 class Memory:
     """What one account's looks leave to the next. ``known``: by owner and key of a post, its moment and the end of its version (CID);
     ``checked``, ``place``: when and where known posts were last asked about; ``stream``: how far the live stream was heard (microseconds
-    since 1970); ``cut``: since when it is away, "" where it is not; ``chat``: how far direct messages were heard, as ``talking`` keeps it;
+    since 1970), ``number`` the last message of a stream that counts them; ``cut``: since when it is away, "" where it is not; ``chat``: how far direct messages were heard, as ``talking`` keeps it;
     ``answers``: how many answers to our own posts there were, as ``threads`` counts them."""
 
     tracks: dict[str, Track] = field(default_factory=dict[str, Track])
@@ -64,6 +64,7 @@ class Memory:
     place: int = 0
     stream: int = 0
     cut: str = ""
+    number: int = 0
     chat: dict[str, str] = field(default_factory=dict[str, str])
     answers: dict[str, int] = field(default_factory=dict[str, int])
 
@@ -77,10 +78,10 @@ class Memory:
             for name, given in table(told.get("tracks")).items()
         }
         known = {key: (string(pair[0]), string(pair[1])) for key, one in table(told.get("known")).items() if len(pair := entries(one)) == 2}
-        place, stream = (max(whole(told.get(name)) or 0, 0) for name in ("place", "stream"))
+        place, stream, number = (max(whole(told.get(name)) or 0, 0) for name in ("place", "stream", "number"))
         chat = {key: string(one, 4000) for key, one in table(told.get("chat")).items()}
         answers = {key: count for key, one in table(told.get("answers")).items() if (count := whole(one))}
-        return cls(tracks, known, string(told.get("checked"), 40), place, stream, string(told.get("cut"), 40), chat, answers)
+        return cls(tracks, known, string(told.get("checked"), 40), place, stream, string(told.get("cut"), 40), number, chat, answers)
 
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
@@ -90,6 +91,7 @@ class Memory:
         rest = {
             "stream": self.stream,
             "cut": self.cut,
+            "number": self.number,
             "answers": self.answers,
             "chat": {key: one for key, one in self.chat.items() if one},
         }

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cxm.channels.bluesky import ids, jetstream
+from cxm.channels.bluesky import firehose, ids, jetstream
 from cxm.channels.bluesky.firehose import METHOD, Firehose
 from cxm.channels.bluesky.jetstream import Event, Filter
 from cxm.channels.bluesky.looking import Memory, version
@@ -46,6 +46,7 @@ _FAILURES = 3
 _HELD, _AT_ONCE = 1000, 25
 #: Bytes a frame of the protocol's own stream may have.
 _FRAME = 5_000_000
+OUTDATED = "The stream no longer had all of it: posts in threads of ours that neither name nor answer us may be missing."
 AWAY = "The live stream was away. What was said meanwhile was asked for instead."
 
 
@@ -64,10 +65,10 @@ async def hearing(session: Session) -> TestStep:
     return TestStep("Hear the live stream", True, "It is open.")
 
 
-async def _dial(session: Session, since: datetime) -> WebSocket:
+async def _dial(session: Session, since: datetime, number: int = 0) -> WebSocket:
     base = address_of(session)
-    if _is_firehose(session):  # its cursor is a number of its own: what was missed is asked for instead
-        return await session.web_socket(base, timeout=10.0, message_limit=_FRAME)
+    if _is_firehose(session):  # its cursor is a number of its own
+        return await session.web_socket(firehose.address(base, number), timeout=10.0, message_limit=_FRAME)
     return await session.web_socket(jetstream.address(base, _micro(since)), timeout=10.0)
 
 
@@ -112,7 +113,9 @@ class _Ear:
         self._coming: set[str] = set()
         #: What the stream learned while a look was under way, which does not know of it: a post's moment and version, None where it is gone.
         self._news: dict[str, tuple[str, str] | None] = {}
-        self._last = b""
+        #: The last message that was read, and the last of which all that concerns us was taken.
+        self._last = self._taken = b""
+        self._unheard: list[Unheard] = []
         self._wake = asyncio.Event()
         self._behind, self._failures = True, 0
         self._opened = self._looked = self._told = time.monotonic()
@@ -157,7 +160,7 @@ class _Ear:
         resumed = last is not None and timedelta(0) <= now - last <= RESUME
         since = (last if resumed and last is not None else now) - REWIND
         try:
-            self._line = await _dial(self._session, since)
+            self._line = await _dial(self._session, since, self._memory.number if resumed else 0)
         except ConnectorError:
             return
         self._opened = time.monotonic()
@@ -170,11 +173,22 @@ class _Ear:
             message = await line.receive(ALIVE)
             if message is None:
                 continue
+            if said := self._filter.complaint(message):
+                self._resumes_not(said)
+                continue
             for event in self._filter.events(message, self):
                 self._coming.add(event.key)
                 await self._heard.put(event)
                 self._wake.set()
             self._last = message
+
+    def _resumes_not(self, said: str) -> None:
+        """The server does not have all that came after the place we asked for. A place it never had (its data are others) is forgotten."""
+        since = _moment(self._memory.stream)
+        if said == "FutureCursor":
+            self._memory.number = 0
+        elif said == "OutdatedCursor" and since is not None:
+            self._unheard.append(Unheard(min(since, clock.now()), clock.now(), OUTDATED))
 
     def __contains__(self, key: object) -> bool:
         """Whether a post is known, or was heard a moment ago."""
@@ -225,7 +239,7 @@ class _Ear:
         if found.more:
             self._looked = 0.0
         former, self._memory = self._memory, Memory.of(found.cursor)
-        self._memory.stream, self._memory.cut = former.stream, former.cut
+        self._memory.stream, self._memory.cut, self._memory.number = former.stream, former.cut, former.number
         for key, learned in self._news.items():
             self._memory.learn(key, learned)
         return found
@@ -248,6 +262,7 @@ class _Ear:
     async def _take(self) -> list[RawDelivery]:
         """What was heard and can be told by now, oldest first."""
         told: list[RawDelivery] = []
+        self._taken = self._last
         while not self._heard.empty():
             event = self._heard.get_nowait()
             if event.record is None:
@@ -334,11 +349,15 @@ class _Ear:
     def _batch(self, found: Polled | None, told: list[RawDelivery], *, over: bool) -> Polled:
         """All that is new, and the cursor that stands after it: before whatever is still waited for."""
         now, memory = clock.now(), self._memory
-        memory.stream = max(memory.stream, min(self._filter.time_of(self._last), _micro(now)))
-        pending = [one.event.time for one in self._awaited.values()]
+        time_heard, number = self._filter.place_of(self._taken)
+        memory.stream = max(memory.stream, min(time_heard, _micro(now)))
+        memory.number = number or memory.number
+        pending = [one.event for one in self._awaited.values()]
         if pending:
-            memory.stream = min(memory.stream, min(pending) - 1)
-        unheard = list(found.unheard) if found is not None else []
+            memory.stream = min(memory.stream, min(one.time for one in pending) - 1)
+            memory.number = max(min(one.number for one in pending) - 1, 0)
+        unheard = [*self._unheard, *(found.unheard if found is not None else ())]
+        self._unheard.clear()
         if memory.cut and found is not None and not found.more:
             unheard.append(Unheard(min(ids.moment(memory.cut) or now, now), now, AWAY, filled=True))
             if self._line is not None and not over:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cxm.channels.bluesky import cbor
-from cxm.channels.bluesky.firehose import Firehose
+from cxm.channels.bluesky.firehose import METHOD, Firehose, address
 from cxm.channels.bluesky.jetstream import Event
 
 TOLD = json.loads((Path(__file__).parent / "recorded_firehose.json").read_text("utf-8"))
@@ -34,6 +34,21 @@ def test_recorded_frames_tell_what_happened():
     assert (gone.address, gone.record) == (NAMED, None)
     assert {one.address for one in read(FRAMES, me=NAMED.split("/")[2])} == {NAMED, REPLY, OTHER}, "our own are ours"
     assert read(FRAMES, me="did:plc:nobody") == []
+
+
+def test_each_frame_has_its_number_and_a_place_that_is_not_there_is_told():
+    chosen = Firehose(TOLD["me"], own=True)
+    places = [chosen.place_of(frame) for frame in FRAMES]
+    assert all(number > 0 and time > 1_700_000_000_000_000 for time, number in places)
+    assert {event.number for event in read(FRAMES)} <= {number for _, number in places}
+    assert all(chosen.complaint(frame) == "" for frame in FRAMES)
+    future = b"\xa1\x62op\x20" + b"\xa2\x65error\x6cFutureCursor\x67message\x64Cur."
+    outdated = b"\xa2\x61t\x65#info\x62op\x01" + b"\xa1\x64name\x6eOutdatedCursor"
+    assert (chosen.complaint(future), chosen.complaint(outdated)) == ("FutureCursor", "OutdatedCursor")
+    assert [chosen.place_of(one) for one in (future, outdated, b"", future[:9])] == [(0, 0)] * 4
+    assert read([future, outdated]) == []
+    base = f"wss://pds.example/xrpc/{METHOD}"
+    assert (address(base, 0), address(f"{base}?cursor=3&x=1", 7)) == (base, f"{base}?x=1&cursor=7")
 
 
 def test_no_bytes_make_it_raise():

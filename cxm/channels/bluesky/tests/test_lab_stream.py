@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -64,3 +65,60 @@ def test_what_people_do_is_heard_as_they_do_it():
     asyncio.run(run())
     steps = asyncio.run(Test().test(replace(session, now=now())))
     assert [one.name for one in steps if one.ok][-1] == "Hear the live stream"
+
+
+def test_a_cut_line_goes_on_where_it_was_by_the_servers_own_count():
+    """The last of a long thread, of which no list tells us and which lies deeper than threads are read: only the stream has it."""
+    acme, ann, bob = Person("acme"), Person("ann"), Person("bob")
+    ours = acme.say("We open at nine.")
+    asked: list[str] = []
+    opened = asyncio.Event()
+
+    async def dial(url: str, **more: Any) -> Any:
+        asked.append(url)
+        line = await loopback_web_socket(url, **more)
+        opened.set()
+        return line
+
+    session: Session = replace(Desk(acme, stream_url=STREAM).session, web_socket=dial)
+    heard: set[str] = set()
+    cursor: Mapping[str, Any] = {}
+
+    async def until(seen: Callable[[], object]) -> None:
+        nonlocal cursor
+        stream = Stream().listen(session, cursor)
+        async with asyncio.timeout(120):
+            while not seen():
+                try:
+                    batch = await anext(stream)
+                except StopAsyncIteration:
+                    break
+                cursor = batch.cursor
+                for delivery in batch.deliveries:
+                    heard.update(one.native_id for one in map_delivery(delivery, session.account) if isinstance(one, Mention))
+        await stream.aclose()
+
+    async def run() -> None:
+        nonlocal cursor
+        first = asyncio.create_task(until(lambda: len(heard) > 1 and cursor.get("number")))
+        await asyncio.wait_for(opened.wait(), 60)
+        await asyncio.to_thread(lambda: ann.say(f"@{acme.handle} hello", names=acme))
+        await first
+        last = ours
+        for number in range(9):
+            who = (ann, bob)[number % 2]
+            last = await asyncio.to_thread(lambda who=who, last=last, number=number: who.say(f"Number {number}", to=last))
+        await until(lambda: last in heard)
+        assert last in heard and "cursor=" not in asked[0] and "cursor=" in asked[1]
+
+        cursor = {**cursor, "number": 10**12}  # the server's data are others than they were: it has never been as far as that
+        await until(lambda: not cursor.get("number"))
+        named = "nothing yet"
+        opened.clear()
+        fresh = asyncio.create_task(until(lambda: named in heard))
+        await asyncio.wait_for(opened.wait(), 60)
+        named = await asyncio.to_thread(lambda: bob.say(f"@{acme.handle} again", names=acme))
+        await fresh
+        assert named in heard and "cursor=" not in asked[-1]
+
+    asyncio.run(run())

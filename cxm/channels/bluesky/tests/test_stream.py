@@ -306,7 +306,7 @@ def test_the_button_tries_the_stream_too():
 def test_most_messages_are_passed_over_unread():
     chosen = Filter(ME, own=True)
     assert chosen.events(b'{"did":"did:plc:x","time_us":5,"kind":"commit","commit":{"operation":"create"', ()) == []
-    assert chosen.time_of(b'{"did":"x", "time_us": 1725911162329308 ,"kind":"commit"}') == 1725911162329308
-    assert chosen.time_of(b"{}") == 0
+    assert chosen.place_of(b'{"did":"x", "time_us": 1725911162329308 ,"kind":"commit"}') == (1725911162329308, 0)
+    assert chosen.place_of(b"{}") == (0, 0) and chosen.complaint(b"{}") == ""
     assert address("wss://jetstream.example", 5) == "wss://jetstream.example/subscribe?wantedCollections=app.bsky.feed.post&cursor=5"
     assert address("wss://jetstream.example/other?x=1#y", 5).startswith("wss://jetstream.example/other?wantedCollections=")
