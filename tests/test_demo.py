@@ -70,6 +70,8 @@ def test_the_company_is_made_once_and_found_again(own_directory: Path, monkeypat
     counts = love.counts(ines)
     assert 3 <= counts.late <= counts.open - 10
     assert {topic.name for topic in listen.topics(organization).items} == set(telling.company()["topics"])
+    works = {member.name: member.shifts.zone for member in govern.members(organization) if member.shifts is not None}
+    assert works["Jonas Weber"] == "Europe/Berlin" and works["Yuki Tanabe"] == "Asia/Tokyo" and "Ines Meyer" not in works
     _one_person_on_two_accounts(organization, inbox)
 
 

@@ -143,13 +143,15 @@ class Deletion:
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of one of our replies: ``status`` is one of :data:`DELIVERIES`. ``detail``: why, in the platform's words; ``reason``: why, as one of
-    :data:`REASONS`, empty where it does not say."""
+    :data:`REASONS`, empty where it does not say. ``intent``: which intent of ours it was, where the platform's id tells; then a reply of which nobody
+    knew whether it left is known to have."""
 
     native_id: str
     status: str
     at: datetime
     detail: str | None = None
     reason: str = ""
+    intent: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

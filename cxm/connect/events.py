@@ -11,7 +11,7 @@ from cxm.kernel.events import Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptsHeard(Event):
-    """Platforms told what became of replies: each ``{native_id, status, at, detail, reason}``."""
+    """Platforms told what became of replies: each ``{native_id, status, at, detail, reason, intent}``."""
 
     name: ClassVar[str] = "connect.receipts_heard"
     permission: ClassVar[str] = "accounts:read"

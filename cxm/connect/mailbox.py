@@ -155,6 +155,7 @@ def settle(account: Account, mapped: Sequence[Mapped]) -> None:
                 "at": format_instant(entry.at),
                 "detail": entry.detail,
                 "reason": entry.reason,
+                "intent": str(entry.intent) if entry.intent else None,
             }
             for entry in receipts
         )

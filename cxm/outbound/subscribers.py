@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from cxm.channels.contracts import DELIVERIES
 from cxm.connect.events import AccountChanged, ReceiptsHeard
+from cxm.outbound.gateway import conclude
 from cxm.outbound.models import Intent
 from cxm.outbound.services import changed
 from cxm.platform import events
@@ -27,6 +30,7 @@ def cancel_over_removed(event: AccountChanged) -> None:
 @events.on(ReceiptsHeard)
 def note_receipts(event: ReceiptsHeard) -> None:
     """Platforms tell what became of replies; ``delivery`` moves forward only."""
+    _known_to_have_left(event)
     by_native = {entry["native_id"]: entry for entry in event.receipts}
     rows = (
         Intent.objects.for_organization(event.organization)
@@ -42,3 +46,11 @@ def note_receipts(event: ReceiptsHeard) -> None:
             row.detail = str(best.get("detail") or "")[:1000] if row.delivery in _UNWELCOME else ""
             row.save(update_fields=["delivery", "reason", "detail"])
             changed(row)
+
+
+def _known_to_have_left(event: ReceiptsHeard) -> None:
+    """What comes back, or is read, has left: replies of which nobody knew it are sent."""
+    told = {UUID(entry["intent"]): entry["native_id"] for entry in event.receipts if entry.get("intent")}
+    rows = Intent.objects.for_organization(event.organization).filter(account_id=event.account, id__in=list(told), state="unknown")
+    for row in rows.select_for_update() if told else ():
+        conclude(row, "sent", native_id=told[row.id])

@@ -13,13 +13,14 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
-from cxm.channels.contracts import Outgoing, RawDelivery, Sent
+from cxm.channels.contracts import ConnectorError, Outgoing, RawDelivery, Sent
 from cxm.channels.email.connector import Reply
 from cxm.channels.email.tests.provider import SETTINGS, MailServer
 from cxm.connect import api as connect
 from cxm.connect import mailbox
 from cxm.connect.models import Account
 from cxm.kernel.clock import now
+from cxm.kernel.ids import new_id
 from cxm.love import api as love
 from cxm.love.contracts import InboxFilter
 from cxm.outbound import api as outbound
@@ -71,7 +72,10 @@ class Post:
 
     def _send(self, organization: UUID, account: UUID, outgoing: Outgoing, *_: Any) -> Future[Sent]:
         call: Future[Sent] = Future()
-        call.set_result(asyncio.run(Reply().send(self.server.session(now(), self.account.settings), outgoing)))
+        try:
+            call.set_result(asyncio.run(Reply().send(self.server.session(now(), self.account.settings), outgoing)))
+        except ConnectorError as error:
+            call.set_exception(error)
         return call
 
 
@@ -133,6 +137,24 @@ def test_an_answer_leaves_from_the_address_that_was_written_to_and_what_becomes_
     page = post.page(browser, "ana@customer.example")
     assert "marked as spam" in page and "They marked an answer of ours as spam." in page
     assert len(love.conversations(house.owner, InboxFilter()).items) == 1, "no report becomes a conversation"
+
+
+def test_a_return_tells_that_an_answer_left_of_which_nobody_knew_it(house: House, monkeypatch: pytest.MonkeyPatch):
+    post = Post(house, monkeypatch)
+    post.comes(mail("Ana <ana@customer.example>", "care@acme.example", "Pedido", "¿Dónde está?"))
+    post.server.fail = "before answer"
+    made = love.reply(house.owner, post.conversation("ana@customer.example"), "En camino.")
+    gateway.carry_out(made.id)
+    assert outbound.reply(house.organization, made.id).state == "unknown"
+    message_id = str(message_from_bytes(post.server.sent[0][2], policy=default)["Message-ID"])
+    for stranger in (message_id.replace(str(made.id), str(new_id())), message_id.upper()):
+        post.comes(
+            mail("MAILER-DAEMON@x.example", "care@acme.example", "failure notice", f"550 user unknown\r\n\r\nMessage-ID: {stranger}")
+        )
+        assert outbound.reply(house.organization, made.id).state == "unknown"
+    post.comes(mail("MAILER-DAEMON@x.example", "care@acme.example", "failure notice", f"550 user unknown\r\n\r\nMessage-ID: {message_id}"))
+    found = outbound.reply(house.organization, made.id)
+    assert (found.state, found.delivery, found.reason, found.native_id) == ("sent", "failed", "unknown_address", message_id)
 
 
 def test_many_large_mails_are_taken_in_few_at_a_time(house: House, monkeypatch: pytest.MonkeyPatch):

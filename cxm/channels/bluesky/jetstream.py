@@ -1,6 +1,7 @@
 """What of the network's posts concerns an account, told from a Jetstream's messages. Pure.
 
-Source: github.com/bluesky-social/jetstream (JSON events; ``time_us`` is the cursor) and lexicon app.bsky.feed.post.
+Source: github.com/bluesky-social/jetstream (``/subscribe``: JSON events; ``time_us`` is the cursor; one in the future means the present, one
+too old the oldest there is; compressed only where asked for) and lexicon app.bsky.feed.post. Read again on 2026-11-22, after it was rewritten.
 """
 
 from __future__ import annotations

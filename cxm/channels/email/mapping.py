@@ -73,7 +73,8 @@ def _item(letter: Letter, native_id: str, delivery: RawDelivery, account: Accoun
         return Unmappable("The mail has no usable date and nobody noted when it came.", delivery.body, native_id, "published_at_invalid")
     reported = reports.report(letter)
     if reported is not None and reported.message_id is not None and reports.ours(reported.message_id):
-        return Receipt(reported.message_id, reported.status, received or sent, reported.detail, reported.reason)
+        told = reports.intent_of(reported.message_id)
+        return Receipt(reported.message_id, reported.status, received or sent, reported.detail, reported.reason, told)
     content = bodies.body(letter)
     if len(content.text) > TEXT_LIMIT:
         return Unmappable(f"The text is longer than {TEXT_LIMIT:,} characters.", delivery.body, native_id, "text_too_long")

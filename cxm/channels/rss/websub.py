@@ -19,6 +19,8 @@ from cxm.channels.rss.entries import Feed, web
 #: What is asked for; and after what it is asked for anew, since a hub tells only our door how long it grants.
 LEASE, AGAIN = timedelta(days=10), timedelta(days=1)
 _TIMEOUT = 10.0
+#: Places a hub may send us on to (307, 308), one after the other.
+_MOVES = 3
 _LINK = re.compile(r"<([^<>]{1,2000})>([^<]{0,500})")
 _REL = re.compile(r"""rel\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;,]+))""", re.IGNORECASE)
 
@@ -58,4 +60,9 @@ async def ask(session: Session, hub: str, topic: str, origin: str, mode: str = "
     }
     body, kind = urlencode(told).encode(), {"content-type": "application/x-www-form-urlencoded"}
     with suppress(ConnectorError):
-        await session.http.request("POST", hub, headers=kind, content=body, timeout=_TIMEOUT)
+        for _ in range(_MOVES):
+            answer = await session.http.request("POST", hub, headers=kind, content=body, timeout=_TIMEOUT)
+            moved = web(hub, header(answer.headers, "location") or "") if answer.status_code in (307, 308) else ""
+            if not moved.startswith("https://"):
+                return
+            hub = moved

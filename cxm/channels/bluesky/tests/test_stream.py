@@ -307,6 +307,9 @@ def test_most_messages_are_passed_over_unread():
     chosen = Filter(ME, own=True)
     assert chosen.events(b'{"did":"did:plc:x","time_us":5,"kind":"commit","commit":{"operation":"create"', ()) == []
     assert chosen.place_of(b'{"did":"x", "time_us": 1725911162329308 ,"kind":"commit"}') == (1725911162329308, 0)
+    for kind in ("identity", "account"):  # every listener gets those, whatever it asked for
+        told = f'{{"did":"{ME}","time_us":1725911162329308,"kind":"{kind}","{kind}":{{"did":"{ME}","active":false}}}}'
+        assert chosen.events(told.encode(), ()) == []
     assert chosen.place_of(b"{}") == (0, 0) and chosen.complaint(b"{}") == ""
     assert address("wss://jetstream.example", 5) == "wss://jetstream.example/subscribe?wantedCollections=app.bsky.feed.post&cursor=5"
     assert address("wss://jetstream.example/other?x=1#y", 5).startswith("wss://jetstream.example/other?wantedCollections=")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from uuid import UUID
 
 from cxm.channels.kit.mail import letters, returns
 from cxm.channels.kit.mail.letters import Letter
@@ -71,6 +72,12 @@ def about(letter: Letter, parts: list[Letter]) -> str | None:
 def ours(message_id: str) -> bool:
     """Whether a Message-ID has the form that this house gives."""
     return _OURS.fullmatch(message_id) is not None
+
+
+def intent_of(message_id: str) -> UUID | None:
+    """The intent that a Message-ID of this house names."""
+    match = _OURS.fullmatch(message_id)
+    return UUID(match.group(1)) if match is not None else None
 
 
 def _returned(letter: Letter, parts: list[Letter]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from cxm.channels.rss import verify
 from cxm.channels.rss.connector import Poll, Subscribe
 from cxm.channels.rss.manners import turns
 from cxm.channels.rss.mapping import map_delivery
+from cxm.channels.rss.tests.hub import Hub
 from cxm.channels.rss.tests.provider import FEED, SITE, Site, item, rss
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -140,3 +141,68 @@ def test_nobody_else_learns_or_tells_anything():
     ):  # fmt: skip
         with pytest.raises(NotAuthentic):
             verify.verify(headers, body, "ours", NOW)
+
+
+def test_a_strict_hub_keeps_us_for_a_month_tells_us_and_lets_us_go():
+    site = Site([item(1)])
+    site.head = ATOM
+    desk, hub = Desk(site), Hub(site, HUB, longest=timedelta(days=2))
+    taken: list[RawDelivery] = []
+
+    def get(query: str) -> str | None:
+        try:
+            return Subscribe().challenge(query, "ours", desk.now)
+        except NotAuthentic:
+            return None
+
+    def post(headers: dict[str, str], body: bytes) -> bool:
+        try:
+            identifier = Subscribe().verify(headers, body, "ours", desk.now)
+        except NotAuthentic:
+            return False
+        taken.append(RawDelivery(identifier, body, {key: headers[key] for key in (":query", "content-type")}, desk.now))
+        return True
+
+    for _ in range(60):
+        desk.look(hours=12)
+        hub.verify(desk.now, get)
+        assert len(hub.living(desk.now + timedelta(hours=12))) == 1, "the lease ended before it was asked for anew"
+    assert 25 <= hub.asked <= 35 and len(hub.subscriptions) == 1
+
+    for method in ("sha1", "sha256", "sha384", "sha512"):
+        assert hub.publish(FEED, rss([item(2)]).encode(), desk.now, post, method=method) == [True]
+    assert hub.publish(FEED, rss([item(3)]).encode(), desk.now, post, forged=True) == [False]
+    assert hub.publish(FEED, rss([item(3)]).encode(), desk.now, post, method="md5") == [False]
+    assert len({one.delivery_id for one in taken}) == 1, "told four times, it is one"
+    told = [one for one in map_delivery(taken[0], desk.session().account) if isinstance(one, Mention)]
+    assert [one.title for one in told] == ["Number 2"]
+
+    (kept,) = hub.living(desk.now)
+    query = urlsplit(kept.callback).query
+    for odd in (
+        {"hub.mode": "denied", "hub.topic": FEED, "hub.reason": "No."}, {"hub.mode": "denied", "hub.topic": FEED, "hub.challenge": "x"},
+        {"hub.mode": "subscribe", "hub.topic": f"{SITE}/other", "hub.challenge": "x"},
+    ):  # fmt: skip
+        assert get(f"{query}&{urlencode(odd)}") is None
+    hub.pending.append({"hub.mode": "subscribe", "hub.topic": FEED, "hub.callback": kept.callback.replace("mark=", "mark=0"), "hub.lease_seconds": "9", "hub.secret": "x"})  # fmt: skip
+    hub.verify(desk.now, get)
+    assert len(hub.subscriptions) == 1, "somebody else had us subscribe"
+
+    other = f"{SITE}/other"
+    site.on("GET", other, content=rss([item(9)]))
+    desk.look(other)
+    hub.verify(desk.now, get)
+    assert hub.subscriptions == {} and hub.publish(FEED, rss([item(4)]).encode(), desk.now, post) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "to", "hubs"), [(308, "https://new.example/hub", 1), (307, "/hub", 0), (308, "http://new.example/hub", 0), (302, "https://new.example/hub", 0), (308, "", 0)]
+)  # fmt: skip
+def test_a_hub_that_moved_is_followed_and_no_further_than_is_sound(status: int, to: str, hubs: int):
+    site = Site([item(1)])
+    site.head = ATOM
+    desk, hub = Desk(site), Hub(site, "https://new.example/hub")
+    site.on("POST", HUB, status=status, headers={"location": to} if to else {})
+    site.on("POST", f"{HUB}hub", status=308, headers={"location": f"{HUB}hub"})
+    assert len(desk.look()) == 1
+    assert hub.asked == hubs and len(site.asked("POST", f"{HUB}hub")) <= 3
