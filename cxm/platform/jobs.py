@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from procrastinate import BaseRetryStrategy, RetryDecision, exceptions
@@ -68,7 +69,7 @@ class Task:
         """
         configured = self._task.configure(lock=lock, queueing_lock=queueing_lock, schedule_at=schedule_at, priority=priority)
         if queueing_lock is None:
-            configured.defer(**arguments)
+            _enqueue(configured, arguments)
             return True
         if _enqueue_one(configured, arguments, queueing_lock):
             return True
@@ -77,13 +78,23 @@ class Task:
         return False
 
 
+def _enqueue(configured: Any, arguments: dict[str, Any]) -> None:
+    try:
+        configured.defer(**arguments)
+    except exceptions.ConnectorException as error:
+        if not isinstance(error.__cause__, psycopg.Error):
+            raise
+        with connection.wrap_database_errors:  # the library's own error would pass for a fault of ours
+            raise error.__cause__ from None
+
+
 def _enqueue_one(configured: Any, arguments: dict[str, Any], queueing_lock: str) -> bool:
     """Enqueue; False where one of its kind waits already."""
     if _one_waits(queueing_lock):  # most often one does: a failed insert costs more, and a page in the server's log
         return False
     try:
         with transaction.atomic():  # the library tells of a waiting one by a failed insert
-            configured.defer(**arguments)
+            _enqueue(configured, arguments)
     except exceptions.AlreadyEnqueued as error:
         if connection.needs_rollback or connection.closed_in_transaction:
             # The server went away right then. Nothing of the transaction around this will be kept, and Django would end it without a word.
