@@ -60,6 +60,13 @@ def wake(follower: str, *, after: timedelta | None = None) -> None:
     )
 
 
+@jobs.periodic("platform.forgotten_followers", "* * * * *", queue="events")
+def wake_forgotten() -> None:
+    """A process that died right after it wrote an event may have woken nobody."""
+    for follower in FOLLOWERS:
+        wake(follower)
+
+
 @jobs.task("platform.follow_events", queue="events")
 def follow_on(follower: str) -> None:
     """Give a follower what it has not seen, until it has seen everything."""

@@ -13,13 +13,15 @@ from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from procrastinate import BaseRetryStrategy, RetryDecision, exceptions
 from procrastinate.contrib.django import app
-from procrastinate.jobs import Job
+from procrastinate.jobs import Job, Status
 
 from cxm.kernel.errors import NotNow
 from cxm.platform import observability
 from cxm.platform.rescue import DEAD_AFTER, HEARTBEAT, Rescue
 
 QUEUES = ("intake", "events", "outbound", "default")
+#: First key of the advisory locks of those who enqueue; the second is derived from the queueing lock.
+_LOCK_SPACE = 40_963
 
 
 class Patience(BaseRetryStrategy):
@@ -71,10 +73,10 @@ class Task:
         if queueing_lock is None:
             _enqueue(configured, arguments)
             return True
-        if _enqueue_one(configured, arguments, queueing_lock):
+        if _enqueue_one(configured, arguments, queueing_lock, patient=False):
             return True
         # The one that waits may begin and end before this transaction commits, and would not see what it wrote.
-        transaction.on_commit(lambda: _enqueue_one(configured, arguments, queueing_lock))
+        transaction.on_commit(lambda: _enqueue_one(configured, arguments, queueing_lock, patient=True))
         return False
 
 
@@ -88,9 +90,11 @@ def _enqueue(configured: Any, arguments: dict[str, Any]) -> None:
             raise error.__cause__ from None
 
 
-def _enqueue_one(configured: Any, arguments: dict[str, Any], queueing_lock: str) -> bool:
-    """Enqueue; False where one of its kind waits already."""
+def _enqueue_one(configured: Any, arguments: dict[str, Any], queueing_lock: str, *, patient: bool) -> bool:
+    """Enqueue; False where one of its kind waits already, or (unless ``patient``) may be enqueued by another transaction that is still open."""
     if _one_waits(queueing_lock):  # most often one does: a failed insert costs more, and a page in the server's log
+        return False
+    if not patient and not _first_to_enqueue(queueing_lock):
         return False
     try:
         with transaction.atomic():  # the library tells of a waiting one by a failed insert
@@ -101,6 +105,17 @@ def _enqueue_one(configured: Any, arguments: dict[str, Any], queueing_lock: str)
             raise OperationalError("The connection was lost while a job was enqueued.") from error
         return False
     return True
+
+
+def _first_to_enqueue(queueing_lock: str) -> bool:
+    """Whether no other open transaction enqueues one of this kind: our insert would wait for its end, and it perhaps for ours.
+
+    Of the locks there are few, so that no transaction can use up the server's; two kinds that share one cost a look after the commit.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_xact_lock(%s, hashtext(%s) %% 1024)", [_LOCK_SPACE, queueing_lock])
+        row = cursor.fetchone()
+    return bool(row and row[0])
 
 
 def _one_waits(queueing_lock: str) -> bool:
@@ -146,6 +161,7 @@ async def work(
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(concurrency + senders + 8, thread_name_prefix="job"))
     worker_app = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
     _wake_for_the_next_of_a_lock(worker_app.job_manager)
+    _leave_it_to_one_that_waits(worker_app.job_manager)
     async with worker_app.open_async():
         if alone:
             await Rescue(worker_app).at_once()
@@ -179,6 +195,27 @@ def _wake_for_the_next_of_a_lock(manager: Any) -> None:
             await wake(channel="finished", notification={"type": "job_inserted", "job_id": 0})
 
     manager.listen_for_jobs, manager.finish_job = listen_for_jobs, finish_job
+
+
+def _leave_it_to_one_that_waits(manager: Any) -> None:
+    """A job that failed is tried again as the one of its queueing lock that was enqueued while it ran, no sooner than it would have been itself.
+    The library would leave it behind as “running”, and everything behind its lock would wait."""
+    retry = manager.retry_job
+
+    async def retry_job(job: Job, retry_at: datetime | None = None, **named: Any) -> None:
+        try:
+            await retry(job, retry_at=retry_at, **named)
+        except exceptions.UniqueViolation:
+            await manager.connector.execute_query_async(_LATER, queueing_lock=job.queueing_lock, at=retry_at, attempts=job.attempts + 1)
+            await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=True)
+
+    manager.retry_job = retry_job
+
+
+_LATER = (
+    "update procrastinate_jobs set scheduled_at = greatest(scheduled_at, %(at)s), attempts = greatest(attempts, %(attempts)s) "
+    "where queueing_lock = %(queueing_lock)s and status = 'todo'"
+)
 
 
 def _groups(queues: list[str] | None, concurrency: int, senders: int) -> list[tuple[list[str] | None, int]]:

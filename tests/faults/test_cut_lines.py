@@ -26,6 +26,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MOST = 120
 
 
+@pytest.fixture(autouse=True)
+def _fresh_lines() -> Iterator[None]:
+    """Lines that were cut leave the pool with the test."""
+    yield
+    connection.close()
+    connection.close_pool()
+
+
 class Line:
     """Counts statements; cuts the line before one of them, or instead of the commit (0)."""
 

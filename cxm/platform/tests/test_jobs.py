@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from cxm.kernel.errors import NotNow
 from cxm.platform import jobs
@@ -42,11 +46,18 @@ def test_a_fault_of_its_own_is_tried_ever_later_and_not_for_ever() -> None:
     assert 20 * 3600 < sum(known) < 28 * 3600, "about a day"
 
 
+@pytest.fixture
+def no_jobs_left(transactional_db: None) -> Iterator[None]:
+    """The library's tables are not emptied between tests."""
+    yield
+    ProcrastinateJob.objects.all().delete()
+
+
 @jobs.task("tests.nothing")
 def _nothing() -> None: ...
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("no_jobs_left")
 def test_a_server_that_goes_away_while_a_job_is_enqueued_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     _nothing.defer(queueing_lock="tests.one")
     monkeypatch.setattr(jobs, "_one_waits", lambda _: False)  # another enqueues one in the very moment
@@ -65,3 +76,50 @@ def test_a_server_that_goes_away_while_a_job_is_enqueued_is_told(monkeypatch: py
         EventCursor.objects.create(follower="tests.kept")
         assert _nothing.defer(queueing_lock="tests.one") is False
     assert EventCursor.objects.filter(follower="tests.kept").exists(), "one that waits already is no fault"
+
+
+@pytest.mark.usefixtures("no_jobs_left")
+def test_two_who_enqueue_the_same_in_opposite_order_do_not_wait_for_each_other() -> None:
+    """What is told of many accounts in one transaction crosses what comes in on each of them."""
+    both, told = threading.Barrier(2, timeout=60), list[BaseException]()
+
+    def enqueue(*names: str) -> None:
+        try:
+            with transaction.atomic():
+                _nothing.defer(queueing_lock=f"tests.{names[0]}")
+                both.wait()
+                _nothing.defer(queueing_lock=f"tests.{names[1]}")
+                both.wait()  # both are still open, and neither waits
+        except BaseException as error:
+            told.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=enqueue, args=names) for names in (("here", "there"), ("there", "here"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert not told
+    waiting = ProcrastinateJob.objects.filter(queueing_lock__in=("tests.here", "tests.there"), status="todo")
+    assert sorted(waiting.values_list("queueing_lock", flat=True)) == ["tests.here", "tests.there"]
+
+
+@jobs.task("tests.fails_while_another_waits")
+def _fails_while_another_waits() -> None:
+    try:
+        _fails_while_another_waits.defer(lock="tests.row", queueing_lock="tests.row")
+        raise ValueError("poison")
+    finally:
+        connection.close()  # of the worker's thread
+
+
+@pytest.mark.usefixtures("no_jobs_left")
+def test_a_job_that_fails_while_another_of_its_kind_waits_is_left_to_that_one() -> None:
+    began = timezone.now()
+    _fails_while_another_waits.defer(lock="tests.row", queueing_lock="tests.row")
+    ProcrastinateJob.objects.filter(queueing_lock="tests.row").update(attempts=5)
+    jobs.work_off(["default"])
+    job = ProcrastinateJob.objects.get(queueing_lock="tests.row")
+    assert job.status == "todo" and job.attempts == 6, "none stays behind as running, and its patience is kept"
+    assert job.scheduled_at > began + timedelta(seconds=60)

@@ -43,22 +43,38 @@ class Report:
 
 
 def report(letter: Letter) -> Report | None:
-    """What ``letter`` reports, None where it is no report."""
+    """What ``letter`` reports, None where it is no report. One that a person sends on, with words of their own, is none."""
     parts = list(_walk(letter))
-    kinds = {part.get_content_type(): part for part in reversed(parts)}
+    own = list(_walk(letter, within_mails=False)) if _by_machine(letter) else []
+    kinds = {part.get_content_type(): part for part in reversed(own)}
     if (told := kinds.get("message/feedback-report")) is not None:
         return _complaint(told, letter, parts)
     if (told := kinds.get("message/disposition-notification")) is not None:
         return _reading(told)
     groups = [
         group
-        for part in parts
+        for part in own
         if part.get_content_type() in ("message/delivery-status", "message/global-delivery-status")
         for group in _groups(part)
     ]
     if groups and (found := _delivery(groups)) is not None:
         return Report(found.status, about(letter, parts), found.reason, found.detail)
     return _unstandard(letter, parts)
+
+
+def _by_machine(letter: Letter) -> bool:
+    """Whether a mail is a report by its form, or by who sent it."""
+    submitted = (letters.header(letter, "Auto-Submitted") or "no").partition(";")[0].strip().lower()
+    return letter.get_content_type() == "multipart/report" or submitted != "no" or _nobodys(letter) or returns.is_robot(_who(letter))
+
+
+def _nobodys(letter: Letter) -> bool:
+    return [value.strip() for value in letters.raw_headers(letter, "Return-Path")] == ["<>"]
+
+
+def _who(letter: Letter) -> str:
+    senders = letters.addresses(letter, "From")
+    return " ".join([one.address for one in senders] + [one.name or "" for one in senders]) or (letters.header(letter, "From") or "")
 
 
 def about(letter: Letter, parts: list[Letter]) -> str | None:
@@ -166,17 +182,12 @@ def _complaint(part: Letter, letter: Letter, parts: list[Letter]) -> Report | No
 
 
 def _unstandard(letter: Letter, parts: list[Letter]) -> Report | None:
-    """A report in prose: looked for only where a machine sent it, or where its subject says that something came back."""
+    """A report in prose: looked for only where a machine sent it."""
     subject = letters.header(letter, "Subject") or ""
-    senders = letters.addresses(letter, "From")
-    who = " ".join([one.address for one in senders] + [one.name or "" for one in senders]) or (letters.header(letter, "From") or "")
+    who, nobody = _who(letter), _nobodys(letter)
     known = bool(letters.raw_headers(letter, "X-Failed-Recipients"))
-    nobody = [value.strip() for value in letters.raw_headers(letter, "Return-Path")] == ["<>"]
     if not (known or nobody or returns.is_robot(who)):
-        # Whoever returns a mail of ours whole, and says that it failed, is a machine whatever it is called.
-        if not returns.says_failed(subject) or not any(_OURS.search(one) for one in _returned(letter, parts)):
-            return None
-        nobody = True
+        return None  # even where it holds a mail of ours and speaks of failing: customers send ours on when a parcel could not be delivered
     text = "\n".join(_words(part) for part in list(_walk(letter, within_mails=False))[:8])[:20_000]
     told = returns.outcome(who, subject, text, known=known, nobody=nobody)
     return Report(told.status, about(letter, parts), told.reason, told.detail) if told is not None else None

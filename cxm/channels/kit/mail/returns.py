@@ -104,15 +104,10 @@ def is_robot(who: str) -> bool:
     return _ROBOT.search(who) is not None
 
 
-def says_failed(subject: str) -> bool:
-    """Whether a subject says that a mail was not delivered, and answers none that does."""
-    return _FAILED_SUBJECT.search(subject) is not None and not _ANSWER.match(subject)
-
-
 def outcome(who: str, subject: str, text: str, *, known: bool, nobody: bool) -> Told | None:
     """What a mail that follows no standard says of another; None where it is no return.
 
-    ``who``: its sender; ``known``: a header names recipients that failed; ``nobody``: its envelope had no sender, or it returns a mail of ours.
+    ``who``: its sender; ``known``: a header names recipients that failed; ``nobody``: its envelope had no sender.
     """
     robot = is_robot(who)
     if not (robot or known or nobody) or _ANSWER.match(subject):
