@@ -159,13 +159,14 @@ class EmbeddedPostgres:
             )
 
     def _launch(self) -> None:
-        """Where the former server was killed, its children need a moment to end; until then they hold its memory, and the next is refused."""
+        """Where the former server was killed, it and its children need a moment to be gone; until then the next is refused."""
         deadline = time.monotonic() + _CHILDREN_SECONDS
         while True:
             try:
                 return self._pg_ctl("start", "-w", "-t", "60", "-l", str(self.log), "-o", self._options())
             except NotNow as error:
-                if "still in use" not in error.text or time.monotonic() > deadline:
+                passing = "still in use" in error.text or "already exists" in error.text
+                if not passing or time.monotonic() > deadline:
                     raise
             time.sleep(0.2)
 
@@ -173,13 +174,15 @@ class EmbeddedPostgres:
         return self._run("pg_ctl", "-D", str(self.cluster), "status", check=False) == 0 and not self._forgotten()
 
     def _forgotten(self) -> bool:
-        """Whether the number in the server's file is that of another program by now, as after a machine lost its power. Then the file goes."""
+        """Whether the number in the server's file is that of another program by now, as after a machine lost its power (then its files go), or
+        of a server that was killed a moment ago."""
         file = self.cluster / "postmaster.pid"
         with contextlib.suppress(OSError, ValueError, IndexError):
             command = Path(f"/proc/{int(file.read_text().split()[0])}/cmdline").read_bytes()
-            if b"postgres" not in command:
+            if command and b"postgres" not in command:
                 file.unlink()
-                return True
+                (self.sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+            return b"postgres" not in command
         return False
 
     def _ensure_database(self) -> None:

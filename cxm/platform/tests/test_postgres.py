@@ -27,7 +27,10 @@ def test_a_number_that_is_another_programs_by_now_is_no_server(server: postgres.
     server.start()
     file = server.cluster / "postmaster.pid"
     left = file.read_text().splitlines()
+    line = (lock := server.sockets / ".s.PGSQL.5432.lock").read_text().splitlines()
     server.stop()
+    lock.write_text("\n".join([str(os.getpid()), *line[1:], ""]))
+    shutil.chown(lock, lock.parent.owner())
     file.write_text("\n".join([str(os.getpid()), *left[1:], ""]))  # as a machine that lost its power leaves it
     shutil.chown(file, file.parent.owner())
     assert not server.running()
