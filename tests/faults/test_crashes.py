@@ -125,8 +125,8 @@ def patiently(call, seen: set[int]) -> httpx2.Response:
     return until(once, "somebody is heard", 90, every=0.1)
 
 
-def crash_many_times(own: tuple[Serve, Rest, Provider], seed: int, times: int, mostly: float) -> None:
-    """Load, ``times`` kills of serve or its PostgreSQL at moments drawn by ``seed``, then both ledgers."""
+def crash_many_times(own: tuple[Serve, Rest, Provider], seed: int, times: int, mostly: float, *, servers: float = 0.0) -> None:
+    """Load, ``times`` kills of serve (or, at a share of ``servers``, its PostgreSQL) at moments drawn by ``seed``, then both ledgers."""
     serve, rest, provider = own
     dice = random.Random(seed)
     mischief = random.Random(seed + 1)
@@ -141,7 +141,7 @@ def crash_many_times(own: tuple[Serve, Rest, Provider], seed: int, times: int, m
         if number % 3 == 0:  # one in three under full load, the others wherever they hit its start
             until(lambda: _alive(_supervised(serve)), "it serves again", 60)
         threading.Event().wait(dice.uniform(0.0, mostly))
-        if dice.random() < 0.25 and kill_postgres(serve.data):  # between two statements, a commit and its answer: serve starts it again
+        if dice.random() < servers and kill_postgres(serve.data):  # between two statements, a commit and its answer: serve starts it again
             threading.Event().wait(dice.uniform(0.0, mostly))
             if dice.random() < 0.5:
                 continue
@@ -179,7 +179,7 @@ def test_killed_at_a_thousand_moments(own: tuple[Serve, Rest, Provider]) -> None
     seed = int(os.environ.get("FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
     sys.stderr.write(f"FAULT_SEED={seed}\n")
     for part in range(int(os.environ.get("FAULT_PARTS", "20"))):
-        crash_many_times(own, seed + part, 50, 6.0)
+        crash_many_times(own, seed + part, 50, 6.0, servers=0.25)
 
 
 def test_postgresql_dies_under_serve_and_is_started_again(own: tuple[Serve, Rest, Provider]) -> None:
