@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from procrastinate import BaseRetryStrategy, RetryDecision, exceptions
@@ -70,13 +71,23 @@ class Task:
         """
         configured = self._task.configure(lock=lock, queueing_lock=queueing_lock, schedule_at=schedule_at, priority=priority)
         if queueing_lock is None:
-            configured.defer(**arguments)
+            _enqueue(configured, arguments)
             return True
         if _enqueue_one(configured, arguments, queueing_lock, patient=False):
             return True
         # The one that waits may begin and end before this transaction commits, and would not see what it wrote.
         transaction.on_commit(lambda: _enqueue_one(configured, arguments, queueing_lock, patient=True))
         return False
+
+
+def _enqueue(configured: Any, arguments: dict[str, Any]) -> None:
+    try:
+        configured.defer(**arguments)
+    except exceptions.ConnectorException as error:
+        if not isinstance(error.__cause__, psycopg.Error):
+            raise
+        with connection.wrap_database_errors:  # the library's own error would pass for a fault of ours
+            raise error.__cause__ from None
 
 
 def _enqueue_one(configured: Any, arguments: dict[str, Any], queueing_lock: str, *, patient: bool) -> bool:
@@ -87,7 +98,7 @@ def _enqueue_one(configured: Any, arguments: dict[str, Any], queueing_lock: str,
         return False
     try:
         with transaction.atomic():  # the library tells of a waiting one by a failed insert
-            configured.defer(**arguments)
+            _enqueue(configured, arguments)
     except exceptions.AlreadyEnqueued as error:
         if connection.needs_rollback or connection.closed_in_transaction:
             # The server went away right then. Nothing of the transaction around this will be kept, and Django would end it without a word.

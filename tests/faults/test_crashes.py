@@ -139,7 +139,7 @@ def crash_many_times(own: tuple[Serve, Rest, Provider], seed: int, times: int, m
         if number == int(times * 0.6):
             load.writing.clear()  # what the last replies came to is known a minute after their call
         if number % 3 == 0:  # one in three under full load, the others wherever they hit its start
-            until(lambda: _alive(serve), "it serves again", 60)
+            until(lambda: _alive(_supervised(serve)), "it serves again", 60)
         threading.Event().wait(dice.uniform(0.0, mostly))
         if dice.random() < 0.25 and kill_postgres(serve.data):  # between two statements, a commit and its answer: serve starts it again
             threading.Event().wait(dice.uniform(0.0, mostly))
@@ -147,6 +147,7 @@ def crash_many_times(own: tuple[Serve, Rest, Provider], seed: int, times: int, m
                 continue
         serve.kill()
         serve.start(wait=False)
+    until(lambda: _alive(_supervised(serve)), "it serves at last", 60)
     serve.answers()
     load.end()
     until(lambda: rest.get("/coverage")["waiting_deliveries"] == 0, "intake rests", 60)
@@ -283,6 +284,14 @@ def test_a_mention_store_that_is_gone_for_a_while_catches_up(own: tuple[Serve, R
         "the store catches up without a restart",
         40,
     )
+
+
+def _supervised(serve: Serve) -> Serve:
+    """Where its PostgreSQL is killed before it is up, serve ends and says so; whoever started it starts it again."""
+    if serve.process is not None and serve.process.poll() is not None:
+        assert "PostgreSQL went away" in serve.said()[-400:], f"cxm serve ended: {serve.said()[-3000:]}"
+        serve.start(wait=False)
+    return serve
 
 
 def _alive(serve: Serve) -> bool:

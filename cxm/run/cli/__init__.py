@@ -43,3 +43,20 @@ def main() -> None:
     except KeyboardInterrupt:
         print("cxm: interrupted; what was done stays done.", file=sys.stderr)
         sys.exit(1)
+    except Exception as error:
+        if not _database_went_away(error):
+            raise
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        print(f"cxm: PostgreSQL went away: {said}", file=sys.stderr)
+        print("     What was done stays done. Run it again; “cxm doctor” looks for the cause where that does not help.", file=sys.stderr)
+        sys.exit(1)
+
+
+def _database_went_away(error: BaseException | None) -> bool:
+    """Also where the driver's own error stands behind another, as in a group of tasks."""
+    from django.db.utils import InterfaceError, OperationalError
+    from psycopg import errors
+
+    if isinstance(error, BaseExceptionGroup):
+        return all(_database_went_away(one) for one in error.exceptions)
+    return isinstance(error, InterfaceError | OperationalError | errors.OperationalError | errors.InterfaceError)
