@@ -129,3 +129,10 @@ def test_work_grows_no_faster_than_the_alternatives_of_a_mail() -> None:
     whole.set_payload(made)
     bodies.body(whole)
     assert compared <= 3 * len(made)
+
+
+def test_the_headers_of_an_attached_mail_stay_as_they_came() -> None:
+    """Breaking their lines anew is what the library does, and costs two minutes for ten megabytes of them."""
+    attached = b"Subject: " + b"a long line of words " * 20 + b"\nX-Odd: one\n   two\n\nHello\n"
+    letter = letters.read(b"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\n" + attached + b"\n--b--\n")
+    assert [medium.content for medium in bodies.body(letter).media] == [attached]
