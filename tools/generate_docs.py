@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -399,6 +400,8 @@ def _said(node: ast.expr) -> str:
         return node.value
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_" and node.args:
         return _said(node.args[0])
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "said" and node.args:
+        return re.sub(r"\{\w+\}", "…", _said(node.args[0]))
     if isinstance(node, ast.JoinedStr):
         return "".join(_said(part) if isinstance(part, ast.Constant) else "…" for part in node.values)
     return "…"

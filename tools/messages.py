@@ -22,14 +22,14 @@ SOURCES = ROOT / "cxm"
 LOCALE = SOURCES / "locale"
 LANGUAGES = ("es", "ar", "zh_Hans")
 _KEYWORDS = {
-    **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop", "__"), None),
+    **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop", "__", "said"), None),
     **dict.fromkeys(("ngettext", "ngettext_lazy"), (1, 2)),
     **dict.fromkeys(("pgettext", "pgettext_lazy"), ((1, "c"), 2)),
     "npgettext": ((1, "c"), 2, 3),
 }
 #: Where Babel's own differs from CLDR's: its Arabic exchanges "many" (11 to 99) with "other".
 _PLURALS = {"ar": "nplurals=6; plural=(n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n%100>=3 && n%100<=10 ? 3 : n%100>=11 ? 4 : 5);"}
-_SPEAKS = re.compile(r"gettext|translate")
+_SPEAKS = re.compile(r"gettext|translate|\bsaid\(")
 _PLACES = re.compile(r"%\(\w+\)[sd]|%[sd%]|\{\w*\}")
 
 

@@ -11,7 +11,9 @@ from functools import cache
 
 from django.utils.translation import gettext, gettext_noop
 
+from cxm.design import charts
 from cxm.kernel.errors import BadInput, Conflict, CxmError
+from cxm.kernel.said import Said
 
 #: Sentences that stand in slices which know no translations; listed here so that the catalogues have them.
 _SENTENCES = (
@@ -45,10 +47,6 @@ _SENTENCES = (
     gettext_noop("This must be the full address of a stream, like wss://example.org."),
     gettext_noop("This must be a host name, like imap.example.org, without a scheme or port."),
     gettext_noop("This must be a mail address, like care@example.org."),
-    gettext_noop("A parenthesis is never closed."),
-    gettext_noop("This parenthesis closes nothing."),
-    gettext_noop("These parentheses are empty."),
-    gettext_noop("A quotation mark is never closed."),
 )
 #: Sentences with something in them that differs; each place is kept as it came.
 _PATTERNS = (
@@ -74,13 +72,6 @@ _PATTERNS = (
     gettext_noop("This must be one of {names}."),
     gettext_noop("This must be from {least} to {most}."),
     gettext_noop("{name} may not answer in this unit."),
-    gettext_noop("After “{sign}” something is missing."),
-    gettext_noop("There is no field “{name}”."),
-    gettext_noop("“{name}:” needs a value."),
-    gettext_noop("{name}: knows no “{value}”."),
-    gettext_noop("There is no topic “{name}”."),
-    gettext_noop("“{text}” is not a number."),
-    gettext_noop("“{text}” is not a day or time."),
 )
 #: Conflicts that are about one field of the form that met them.
 _ABOUT = {
@@ -109,6 +100,8 @@ def told(text: str) -> str:
     """``text`` of an error in the language of the reader, as it is where no catalogue has it."""
     if not text:
         return ""
+    if isinstance(text, Said):
+        return gettext(text.template).format(**{name: _part(part) for name, part in text.parts.items()})
     found = gettext(text)
     if found != text or len(text) > _LONGEST:
         return found
@@ -116,6 +109,13 @@ def told(text: str) -> str:
         if match := pattern.fullmatch(text):
             return gettext(one).format(**match.groupdict())
     return text
+
+
+def _part(part: object) -> object:
+    """What stands in a sentence: sentences are told too, numbers as the reader writes them, all else stays."""
+    if isinstance(part, Said):
+        return told(part)
+    return charts.figure(part) if isinstance(part, int) else part
 
 
 def fields(error: CxmError | None) -> dict[str, str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -271,20 +272,24 @@ def _document(batch: _Batch, record: Row, heard: Heard, item: Mention, verdict: 
 _formatted = functools.lru_cache(maxsize=16)(format_instant)
 
 
+def _by_account(batch: _Batch, keys: Iterable[UUID]) -> dict[UUID | None, list[UUID]]:
+    """By the account on which they were heard first: what is told of them must not overtake them, on whichever it was heard."""
+    found: defaultdict[UUID | None, list[UUID]] = defaultdict(list)
+    for key in keys:
+        found[batch.known[key].account_id].append(key)
+    return found
+
+
 def _publish(batch: _Batch) -> None:
     fresh = tuple(batch.documents[key] for key in batch.fresh)
-    edited = tuple(batch.documents[key] for key in batch.edited)
     account = batch.account.id if batch.account else None
     if fresh:
         events.publish(MentionsHeard(organization=batch.organization, account=account, mentions=fresh))
-    if edited:
-        events.publish(MentionsChanged(organization=batch.organization, account=account, mentions=edited, whole=True))
-    if batch.deleted:
-        moment: datetime = now()
-        events.publish(
-            MentionsDeleted(
-                organization=batch.organization, account=account, ids=tuple(str(key) for key in batch.deleted), at=format_instant(moment)
-            )
-        )
+    for lane, keys in _by_account(batch, batch.edited).items():
+        told = tuple(batch.documents[key] for key in keys)
+        events.publish(MentionsChanged(organization=batch.organization, account=lane, mentions=told, whole=True))
+    for lane, keys in _by_account(batch, batch.deleted).items():
+        ids = tuple(str(key) for key in keys)
+        events.publish(MentionsDeleted(organization=batch.organization, account=lane, ids=ids, at=format_instant(now())))
     if not batch.imported:
         realtime.tell(batch.organization, "mentions")

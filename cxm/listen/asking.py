@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from cxm.kernel.clock import now, parse_instant
 from cxm.kernel.errors import BadInput, FieldError, Invalid
+from cxm.kernel.said import Said, said
 from cxm.listen.store.port import SORTS
 from cxm.query import api as language
 from cxm.query import ast
@@ -73,9 +74,9 @@ def instant(text: str, path: str) -> datetime | None:
     except (ValueError, OverflowError, Invalid) as error:
         raise Invalid(
             "time_invalid",
-            f"“{text[:40]}” is no time.",
-            "Write it like 2026-01-31 or now-7d.",
-            errors=(FieldError(path, "like 2026-01-31 or now-7d"),),
+            said("“{text}” is no time.", text=text[:40]),
+            said("Write it like {one} or {other}.", one="2026-01-31", other="now-7d"),
+            errors=(FieldError(path, said("like {one} or {other}", one="2026-01-31", other="now-7d")),),
         ) from error
 
 
@@ -126,7 +127,9 @@ def narrowed(text: str, more: str) -> tuple[str, bool]:
 def mended(text: str, error: BadInput) -> str:
     """``text`` with the error's suggestion put in its place, where that mends it or at least what comes before; else empty."""
     position, length, suggestion = (error.extra.get(name) for name in ("position", "length", "suggestion"))
-    if not isinstance(position, int) or not isinstance(length, int) or not isinstance(suggestion, str) or not suggestion:
+    if not isinstance(position, int) or not isinstance(length, int) or not isinstance(suggestion, str):
+        return ""
+    if not suggestion or isinstance(suggestion, Said):  # advice is no query
         return ""
     tried = text[:position] + suggestion + text[position + length :]
     try:

@@ -12,6 +12,7 @@ import orjson
 
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import Invalid
+from cxm.kernel.said import said
 from cxm.listen import parquet
 
 #: Formats, and what they are called on the way.
@@ -26,7 +27,9 @@ _COLUMNS = (
 def export(mentions: Iterable[dict[str, Any]], kind: str) -> Iterator[bytes]:
     """Chunks of the file. Raises Invalid for an unknown format before the first."""
     if kind not in FORMATS:
-        raise Invalid("format_invalid", f"“{kind[:20]}” is no format.", f"Use {', '.join(FORMATS)}.")
+        raise Invalid(
+            "format_invalid", said("“{name}” is no format.", name=kind[:20]), said("Use one of {names}.", names=", ".join(FORMATS))
+        )
     if kind == "csv":
         return _csv(mentions)
     return parquet.packed(_jsonl(mentions)) if kind == "parquet" else _jsonl(mentions)

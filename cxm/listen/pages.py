@@ -119,8 +119,8 @@ def says(actor: Actor, asked: Asked, refused: CxmError | None) -> dict[str, Any]
 
 def _advice(error: CxmError) -> str:
     """The suggestion, unless the sentence says it already."""
-    found = str(error.extra.get("suggestion") or "")
-    return "" if found in f"{error.text} {error.hint}" else found
+    found = error.extra.get("suggestion")
+    return found if isinstance(found, str) and found not in f"{error.text} {error.hint}" else ""
 
 
 def _share(states: dict[str, int]) -> str:

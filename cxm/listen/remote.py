@@ -94,11 +94,13 @@ def opened(organization: UUID, mention: UUID, url: str) -> BinaryIO:
     file = _known(organization, mention, url)
     if file is not None:
         return file
+    _release()
     stripe = _STRIPES[hash((organization, mention, url)) % len(_STRIPES)]
     with _taken(stripe, SECONDS + _PATIENCE):
         file = _known(organization, mention, url)  # by whoever was first
         if file is not None:
             return file
+        _release()
         try:
             with _taken(_SLOTS, _PATIENCE):
                 content = download(url)
@@ -163,6 +165,12 @@ def _taken(lock: Any, seconds: float) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _release() -> None:
+    """Give the connection to the database back before a wait: there are fewer of them than readers of slow pictures."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def _encrypted(url: str) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from cxm.kernel import clock
+from cxm.kernel.said import Said
 from cxm.query import ast
 from cxm.query import canonical as _canonical
 from cxm.query import match as _match
@@ -50,8 +51,8 @@ def canonical(query: Query) -> str:
     return _canonical.write(query.root)
 
 
-def explain(query: Query) -> str:
-    """What it finds, in plain English."""
+def explain(query: Query) -> Said:
+    """What it finds, in plain English; a page can tell it in the reader's language."""
     return _canonical.explain(query.root)
 
 

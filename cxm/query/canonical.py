@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from cxm.query import ast
+from cxm.kernel.said import Said, said
+from cxm.query import ast, fields
 
 _PLAIN_VALUE = re.compile(r"[\w@#/+][\w@#/+:&'%=-]*(?:\.[\w@#/+:&'%=-]+)*")
 
@@ -74,63 +75,108 @@ def _list(node: ast.Or) -> str:
     names = {part.field for part in parts}
     if len(parts) != len(node.parts) or len(names) != 1:
         return ""
-    return f"{names.pop()}:({' OR '.join(_value(part) for part in parts)})"
+    values = [_value(part) for part in parts]
+    if any(value.startswith("-") for value in values):  # within a list it would exclude
+        return ""
+    return f"{names.pop()}:({' OR '.join(values)})"
 
 
-_FIELD_WORDS = {
-    "lang": "language", "media_type": "media type", "site": "website", "published": "published",
-}  # fmt: skip
-_IS_WORDS = {"reply": "a reply", "question": "a question", "offensive": "offensive", "spam": "spam"}
-_HAS_WORDS = {"media": "pictures or films", "link": "a link", "location": "a location", "reply": "an answer from us", "rating": "a rating"}
+_IS = {
+    "reply": said("is a reply"),
+    "question": said("is a question"),
+    "offensive": said("is offensive"),
+    "spam": said("is spam"),
+}
+_HAS = {
+    "media": said("has pictures or films"),
+    "link": said("has a link"),
+    "location": said("has a location"),
+    "reply": said("has an answer from us"),
+    "rating": said("has a rating"),
+}
+_FIELDS = {"lang": said("language"), "media_type": said("media type"), "site": said("website"), "published": said("published")}
 
 
-def explain(node: ast.Node) -> str:
-    """What a query finds, in plain English: for screens and confirmations."""
+def explain(node: ast.Node) -> Said:
+    """What a query finds, in plain words: for screens and confirmations."""
     match node:
         case ast.Everything():
-            return "every mention"
+            return said("every mention")
         case ast.Words() | ast.Wildcard() | ast.Fuzzy():
-            place = f" in {node.where}" if node.where else ""
-            return _explained(node) + place
+            return said("{words} in {field}", words=_explained(node), field=node.where) if node.where else _explained(node)
         case ast.Near():
-            order = "followed by" if node.ordered else "near"
-            return f"{explain(node.left)} {order} {explain(node.right)} (within {node.distance} words)"
+            return _near(node)
         case ast.Is(field="is"):
-            return f"is {_IS_WORDS[node.value]}"
+            return _IS[node.value]
         case ast.Is(field="has"):
-            return f"has {_HAS_WORDS[node.value]}"
+            return _HAS[node.value]
         case ast.Is():
-            return f"{_FIELD_WORDS.get(node.field, node.field)} is “{node.value}”"
+            return said("{field} is “{value}”", field=_FIELDS.get(node.field, node.field), value=node.value)
         case ast.Range():
             return _range(node)
         case ast.Topic():
-            return f"matches the topic “{node.name}”"
+            return said("matches the topic “{name}”", name=node.name)
         case ast.Not():
-            return f"not ({explain(node.part)})"
+            return said("not ({part})", part=explain(node.part))
         case ast.And():
-            return " and ".join(f"({explain(p)})" if isinstance(p, ast.Or) else explain(p) for p in node.parts)
+            return _joined(node.parts, ast.Or)
         case ast.Or():
-            return " or ".join(f"({explain(p)})" if isinstance(p, ast.And) else explain(p) for p in node.parts)
+            return _joined(node.parts, ast.And)
 
 
-def _explained(node: ast.Words | ast.Wildcard | ast.Fuzzy) -> str:
+def _near(node: ast.Near) -> Said:
+    left, right = explain(node.left), explain(node.right)
+    if node.ordered:
+        return said("{left} followed by {right} (within {words} words)", left=left, right=right, words=node.distance)
+    return said("{left} near {right} (within {words} words)", left=left, right=right, words=node.distance)
+
+
+def _joined(parts: tuple[ast.Node, ...], bracketed: type[ast.Node]) -> Said:
+    """The parts, one after the other; those of the other kind in parentheses."""
+    told = [said("({part})", part=explain(one)) if isinstance(one, bracketed) else explain(one) for one in parts]
+    return _chained(told, either=bracketed is ast.And)
+
+
+def _chained(told: list[Said], *, either: bool) -> Said:
+    """Halved, not one by one: two hundred parts are then eight sentences deep."""
+    if len(told) == 1:
+        return told[0]
+    half = len(told) // 2
+    left, right = _chained(told[:half], either=either), _chained(told[half:], either=either)
+    return said("{left} or {right}", left=left, right=right) if either else said("{left} and {right}", left=left, right=right)
+
+
+def _explained(node: ast.Words | ast.Wildcard | ast.Fuzzy) -> Said:
     if isinstance(node, ast.Wildcard):
-        return f"a word like “{node.pattern}”"
+        return said("a word like “{word}”", word=node.pattern)
     if isinstance(node, ast.Fuzzy):
-        return f"a word spelled nearly like “{node.text}”"
+        return said("a word spelled nearly like “{word}”", word=node.text)
     if node.slop:
-        return f"the words of “{node.text}” within {node.slop} words"
-    return f"“{node.text}”" + (" exactly as written" if node.exact else "")
+        return said("the words of “{text}” within {words} words", text=node.text, words=node.slop)
+    return said("“{text}” exactly as written", text=node.text) if node.exact else said("“{text}”", text=node.text)
 
 
-def _range(node: ast.Range) -> str:
-    name = _FIELD_WORDS.get(node.field, node.field)
+def _range(node: ast.Range) -> Said:
+    name = _FIELDS.get(node.field, node.field)
     if node.low is not None and node.low == node.high:
-        return f"{name} is {node.low}"
-    low = f"{'from' if node.low_in else 'more than' if node.field != 'published' else 'after'} {node.low}" if node.low is not None else ""
-    high = (
-        f"{'up to' if node.high_in else 'less than' if node.field != 'published' else 'before'} {node.high}"
-        if node.high is not None
-        else ""
-    )
-    return f"{name} {low}{' ' if low and high else ''}{high}"
+        return said("{field} is {value}", field=name, value=node.low)
+    low, high = _low(node), _high(node)
+    if low is None or high is None:
+        return said("{field} {bound}", field=name, bound=low or high or "")
+    return said("{field} {low} {high}", field=name, low=low, high=high)
+
+
+def _low(node: ast.Range) -> Said | None:
+    if node.low is None:
+        return None
+    if node.low_in:
+        return said("from {value}", value=node.low)
+    return said("after {value}", value=node.low) if node.field in fields.DATES else said("more than {value}", value=node.low)
+
+
+def _high(node: ast.Range) -> Said | None:
+    if node.high is None:
+        return None
+    if node.high_in:
+        return said("up to {value}", value=node.high)
+    return said("before {value}", value=node.high) if node.field in fields.DATES else said("less than {value}", value=node.high)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from itertools import pairwise
+from typing import NoReturn
 
+from cxm.kernel.said import said
 from cxm.kernel.text import normalise, terms
-from cxm.query import ast, fields, limits, moments
+from cxm.query import ast, fields, limits, ranges
 from cxm.query.lexer import Lexeme, lex, refuse
 
 #: Resolves a topic's name to its query, or None.
@@ -18,8 +20,6 @@ Names = Mapping[str, Callable[[str], "tuple[str, ...] | None"]]
 _STARTS = frozenset(("(", "-", "NOT", "field", "quoted", "word"))
 _FUZZY = re.compile(r"(.+)~(\d*)")
 _SLOP = re.compile(r"~(\d*)")
-_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?")
-_BOUND = re.compile(r"(>=|<=|>|<)(.*)", re.DOTALL)
 
 
 class Parser:
@@ -55,31 +55,37 @@ class Parser:
 
     def _unexpected(self, piece: Lexeme) -> ast.Node:
         if piece.kind == ")":
-            refuse("This parenthesis closes nothing.", "Take it out, or open one before.", piece, "Take out “)”.")
+            refuse(said("This parenthesis closes nothing."), said("Take it out, or open one before."), piece, said("Take out “)”."))
         if piece.kind == "end":
             before = self._pieces[self._at - 1] if self._at else piece
-            refuse(f"After “{before.text}” something is missing.", "Say what to look for.", before, f"{before.text} word")
+            missing = said("After “{sign}” something is missing.", sign=before.text)
+            refuse(missing, said("Say what to look for."), before, f"{before.text} word")
         word = piece.text.lower()
-        refuse(f"{piece.text} needs something before it.", f'To search for the word write "{word}".', piece, f'"{word}"')
+        refuse(
+            said("{sign} needs something before it.", sign=piece.text),
+            said('To search for the word write "{word}".', word=word),
+            piece,
+            f'"{word}"',
+        )
 
     def _deeper(self, piece: Lexeme) -> None:
         self._depth += 1
         if self._depth > limits.DEPTH:
             refuse(
-                f"The query is nested more than {limits.DEPTH} deep.",
-                "Take out parentheses that are not needed, or save a part as a topic.",
+                said("The query is nested more than {most} deep.", most=limits.DEPTH),
+                said("Take out parentheses that are not needed, or save a part as a topic."),
                 piece,
-                "Save a part as a topic and use topic:name.",
+                said("Save a part as a topic and use topic:name."),
             )
 
     def _counted(self, piece: Lexeme, count: int = 1) -> None:
         self._count += count
         if self._count > limits.TERMS:
             refuse(
-                f"The query has more than {limits.TERMS} words and conditions.",
-                "Use a wildcard for words that begin alike, or split it into topics.",
+                said("The query has more than {most} words and conditions.", most=limits.TERMS),
+                said("Use a wildcard for words that begin alike, or split it into topics."),
                 piece,
-                "Split the query into topics.",
+                said("Split the query into topics."),
             )
 
     # --- operators ---------------------------------------------------------------------------------------------------
@@ -112,13 +118,13 @@ class Parser:
         self._operand(right, second)
         if self._here.kind in ("NEAR", "ONEAR"):
             refuse(
-                "NEAR joins two sides only.",
-                'For more words write "a b c"~5, or two NEAR conditions joined by AND.',
+                said("NEAR joins two sides only."),
+                said('For more words write "a b c"~5, or two NEAR conditions joined by AND.'),
                 self._here,
                 "AND",
             )
         if _wheres(left) != _wheres(right) or len(_wheres(left)) != 1:
-            refuse("The two sides of NEAR look into different fields.", "Use one field on both sides.", sign, "AND")
+            refuse(said("The two sides of NEAR look into different fields."), said("Use one field on both sides."), sign, "AND")
         return ast.Near(left, right, sign.number, ordered=sign.kind == "ONEAR")
 
     def _operand(self, node: ast.Node, piece: Lexeme) -> None:
@@ -127,10 +133,10 @@ class Parser:
             fine = isinstance(part, ast.Wildcard | ast.Fuzzy) or (isinstance(part, ast.Words) and part.slop is None)
             if not fine:
                 refuse(
-                    "NEAR takes words, phrases, wildcards, or several of them joined by OR in parentheses.",
-                    "Put the other conditions beside it, joined by AND.",
+                    said("NEAR takes words, phrases, wildcards, or several of them joined by OR in parentheses."),
+                    said("Put the other conditions beside it, joined by AND."),
                     piece,
-                    'word, "a phrase", wild* or (one OR other)',
+                    said('word, "a phrase", wild* or (one OR other)'),
                 )
 
     def _not(self, field: Lexeme | None) -> ast.Node:
@@ -139,7 +145,7 @@ class Parser:
         sign = self._take()
         self._deeper(sign)
         if sign.kind == "-" and not self._here.glued:
-            refuse("A minus stands directly before what it excludes.", "Write -word.", sign, "-word")
+            refuse(said("A minus stands directly before what it excludes."), said("Write -word."), sign, "-word")
         part = self._not(field)
         self._depth -= 1
         return ast.Not(part)
@@ -150,7 +156,7 @@ class Parser:
             return self._group(field)
         if piece.kind == "field":
             if field is not None:
-                refuse("One field's list cannot hold another field.", "Close the parenthesis first.", piece, ") " + piece.text + ":")
+                refuse(said("One field's list cannot hold another field."), said("Close the parenthesis first."), piece, f") {piece.text}:")
             return self._field()
         if piece.kind in ("quoted", "word"):
             return self._value(self._take(), field)
@@ -162,14 +168,15 @@ class Parser:
         if deeper:
             self._deeper(opening)
         if self._here.kind == ")":
-            refuse("These parentheses are empty.", "Put something between them, or take them out.", (opening.position, 2), "(word)")
+            around = (opening.position, 2)
+            refuse(said("These parentheses are empty."), said("Put something between them, or take them out."), around, "(word)")
         if self._here.kind == "end":
-            refuse("A parenthesis is never closed.", "Close it with ).", opening, "Add “)” at the end.")
+            _never_closed(opening)
         inside = self._any(field)
         if self._here.kind != ")":
             if self._here.kind != "end":
                 self._unexpected(self._here)
-            refuse("A parenthesis is never closed.", "Close it with ).", opening, "Add “)” at the end.")
+            _never_closed(opening)
         self._take()
         self._depth -= deeper
         return inside
@@ -179,7 +186,8 @@ class Parser:
     def _field(self) -> ast.Node:
         field = self._take()
         if not self._here.glued or self._here.kind not in ("(", "quoted", "word"):
-            refuse(f"“{field.text}:” needs a value right after it.", f"Write {_example(field.text)}.", field, _example(field.text))
+            example = ranges.example(field.text)
+            refuse(said("“{name}:” needs a value right after it.", name=field.text), ranges.write(example), field, example)
         if self._here.kind == "(":
             return self._group(field)
         return self._value(self._take(), field)
@@ -190,9 +198,9 @@ class Parser:
         if name is None or name in fields.TEXTS or name == "exact":
             return self._words(piece, name)
         if name in fields.NUMBERS or name in fields.DATES:
-            return _range(name, piece)
+            return ranges.read(name, piece)
         if piece.kind == "quoted" and (found := self._slop(piece)) is not None:
-            refuse(f"“~” has no meaning in {name}:.", "Take it out.", found, "Take out “~”.")
+            refuse(said("“~” has no meaning in {name}:.", name=name), said("Take it out."), found, said("Take out “~”."))
         return self._exact(name, piece)
 
     def _slop(self, piece: Lexeme) -> Lexeme | None:
@@ -217,13 +225,14 @@ class Parser:
     def _phrase(self, piece: Lexeme, text: str, where: str | None, exact: bool) -> ast.Node:
         found = _searchable(piece, text)
         if found > limits.PHRASE_WORDS:
-            refuse(f"A phrase has at most {limits.PHRASE_WORDS} words; this one has {found}.", "Shorten it.", piece, "A shorter phrase.")
+            long = said("A phrase has at most {most} words; this one has {count}.", most=limits.PHRASE_WORDS, count=found)
+            refuse(long, said("Shorten it."), piece, said("A shorter phrase."))
         sign = self._slop(piece)
         if sign is None:
             return ast.Words(text, where, quoted=True, exact=exact)
         count = _SLOP.fullmatch(sign.text)
         if count is None or not count[1] or exact or not 1 <= int(count[1][:6]) <= limits.NEAR:
-            refuse(f"After ~ stands a distance from 1 to {limits.NEAR}.", 'Write "two words"~5.', sign, "~5")
+            refuse(said("After ~ stands a distance from 1 to {most}.", most=limits.NEAR), said('Write "two words"~5.'), sign, "~5")
         return ast.Words(text, where, quoted=True, slop=int(count[1]))
 
     def _exact(self, name: str, piece: Lexeme) -> ast.Node:
@@ -231,11 +240,11 @@ class Parser:
         if name in ("handle", "tag") and value[:1] == {"handle": "@", "tag": "#"}[name]:
             value = value[1:]
         if not value:
-            refuse(f"“{name}:” needs a value.", f"Write {_example(name)}.", piece, _example(name))
+            refuse(said("“{name}:” needs a value.", name=name), ranges.write(ranges.example(name)), piece, ranges.example(name))
         if piece.kind == "word" and ("*" in value or value[:1] in "<>" or ".." in value):
             refuse(
-                f"{name}: takes whole values, no wildcards and ranges.",
-                "Write the whole value, in quotes if it has such signs.",
+                said("{name}: takes whole values, no wildcards and ranges.", name=name),
+                said("Write the whole value, in quotes if it has such signs."),
                 piece,
                 f'"{value}"',
             )
@@ -249,7 +258,8 @@ class Parser:
             return ast.Is(name, value)
         ids = resolve(value)
         if ids is None:
-            refuse(f"There is no {name} “{value}”.", "Check its name.", piece, f"Another {name}.")
+            unknown = said("There is no {field} “{name}”.", field=name, name=value)
+            refuse(unknown, said("Check its name."), piece, said("Another {field}.", field=name))
         return ast.Is(name, value, ids)
 
     def _topic(self, piece: Lexeme, name: str) -> ast.Node:
@@ -260,10 +270,17 @@ class Parser:
             known = () if callable(self._topics) else tuple(self._topics)
             meant = fields.nearest(name, known)
             refuse(
-                f"There is no topic “{name}”.", f"Did you mean “{meant}”?" if meant else "Check its name.", piece, meant or "Another topic."
+                said("There is no topic “{name}”.", name=name),
+                said("Did you mean “{name}”?", name=meant) if meant else said("Check its name."),
+                piece,
+                meant or said("Another topic."),
             )
         self._counted(piece, ast.size(query.root))
         return ast.Topic(name, query)
+
+
+def _never_closed(opening: Lexeme) -> NoReturn:
+    refuse(said("A parenthesis is never closed."), said("Close it with )."), opening, said("Add “)” at the end."))
 
 
 def _joined(kind: type[ast.And] | type[ast.Or], parts: list[ast.Node]) -> ast.Node:
@@ -282,7 +299,8 @@ def _wheres(node: ast.Node) -> set[str | None]:
 def _searchable(piece: Lexeme, text: str) -> int:
     found = terms(text)
     if not found:
-        refuse(f"“{piece.text[:40]}” has no letters to search for.", "Leave it out, or write the word you mean.", piece, "Leave it out.")
+        empty = said("“{text}” has no letters to search for.", text=piece.text[:40])
+        refuse(empty, said("Leave it out, or write the word you mean."), piece, said("Leave it out."))
     return len(found)
 
 
@@ -294,9 +312,14 @@ def _spaceless(text: str) -> bool:
 def _fuzzy(piece: Lexeme, word: str, count: str, where: str | None) -> ast.Node:
     distance = int(count[:4]) if count else 0
     if not 1 <= distance <= limits.FUZZY:
-        refuse(f"After ~ stands 1 or {limits.FUZZY}: how many letters may differ.", f"Write {word}~1.", piece, f"{word}~1")
+        refuse(
+            said("After ~ stands 1 or {most}: how many letters may differ.", most=limits.FUZZY),
+            ranges.write(f"{word}~1"),
+            piece,
+            f"{word}~1",
+        )
     if "*" in word or "?" in word or len(terms(word)) != 1 or len(word) < 3:
-        refuse("~ goes with one plain word of three letters or more.", "Leave the other signs out.", piece, "word~1")
+        refuse(said("~ goes with one plain word of three letters or more."), said("Leave the other signs out."), piece, "word~1")
     return ast.Fuzzy(word, distance, where)
 
 
@@ -308,16 +331,16 @@ def _wildcard(piece: Lexeme, pattern: str, where: str | None) -> ast.Node:
     letters = fixed.lstrip("#@")
     if len(letters) < limits.WILDCARD_PREFIX:
         refuse(
-            f"A wildcard begins with at least {limits.WILDCARD_PREFIX} letters.",
-            "Put more of the word before the sign.",
+            said("A wildcard begins with at least {least} letters.", least=limits.WILDCARD_PREFIX),
+            said("Put more of the word before the sign."),
             piece,
             f"{letters or 'wo'}rd*",
         )
     signs = len(pattern) - len(pattern.replace("*", "").replace("?", ""))
     if signs > limits.WILDCARD_SIGNS:
-        refuse(f"A wildcard has at most {limits.WILDCARD_SIGNS} signs.", "Use fewer * and ?.", piece, f"{fixed}*")
+        refuse(said("A wildcard has at most {most} signs.", most=limits.WILDCARD_SIGNS), said("Use fewer * and ?."), piece, f"{fixed}*")
     if len(terms(re.sub(r"[*?]", "x", pattern))) != 1:
-        refuse("A wildcard stands for part of one word.", "Leave out signs and spaces inside it.", piece, f"{fixed}*")
+        refuse(said("A wildcard stands for part of one word."), said("Leave out signs and spaces inside it."), piece, f"{fixed}*")
     return ast.Wildcard(re.sub(r"\*+", "*", pattern), where)
 
 
@@ -325,60 +348,6 @@ def _one_of(name: str, piece: Lexeme, value: str, allowed: tuple[str, ...]) -> s
     wanted = value.casefold().replace("-", "_").replace(" ", "_")
     if wanted not in allowed:
         meant = fields.nearest(wanted, allowed) or allowed[0]
-        refuse(f"{name}: knows no “{value}”.", f"It is one of {', '.join(allowed)}.", piece, meant)
+        unknown = said("{name}: knows no “{value}”.", name=name, value=value)
+        refuse(unknown, said("It is one of {names}.", names=", ".join(allowed)), piece, meant)
     return wanted
-
-
-def _example(name: str) -> str:
-    if name in fields.NUMBERS:
-        return f"{name}:>10"
-    if name in fields.DATES:
-        return f"{name}:>now-7d"
-    values = fields.EXACTS[name].values if name in fields.EXACTS else ()
-    return f"{name}:{values[0] if values else 'value'}"
-
-
-def _range(name: str, piece: Lexeme) -> ast.Node:
-    text = piece.text.strip()
-    if found := _BOUND.fullmatch(text):
-        sign, bound = found.groups()
-        _bound(name, piece, bound)
-        inclusive = sign.endswith("=")
-        return ast.Range(name, low=bound, low_in=inclusive) if sign[0] == ">" else ast.Range(name, high=bound, high_in=inclusive)
-    low, dots, high = text.partition("..")
-    if not dots:
-        _bound(name, piece, text)
-        return ast.Range(name, text, text)
-    if not low and not high:
-        refuse("A range needs at least one end.", f"Write {_example(name)}.", piece, _example(name).partition(":")[2])
-    for bound in (low, high):
-        if bound:
-            _bound(name, piece, bound)
-    _in_order(name, piece, low, high)
-    return ast.Range(name, low or None, high or None)
-
-
-def _in_order(name: str, piece: Lexeme, low: str, high: str) -> None:
-    if not low or not high or "now" in (low[:3], high[:3]):
-        return
-    if name in fields.NUMBERS:
-        wrong = float(low) > float(high)
-    else:
-        now = moments.EPOCH
-        first, last = moments.span(low, now), moments.span(high, now)
-        wrong = first is not None and last is not None and first[0] >= last[1]
-    if wrong:
-        refuse("The range ends before it begins.", "Turn its ends round.", piece, f"{high}..{low}")
-
-
-def _bound(name: str, piece: Lexeme, bound: str) -> None:
-    if name in fields.NUMBERS:
-        if not _NUMBER.fullmatch(bound):
-            refuse(f"“{bound[:40]}” is not a number.", f"Write {_example(name)} or {name}:10..50.", piece, ">10")
-    elif not moments.valid(bound):
-        refuse(
-            f"“{bound[:40]}” is not a day or time.",
-            "Write a day (2026-11-21), a month (2026-11), a time with its zone (2026-11-21T10:00:00Z) or now-7d.",
-            piece,
-            ">now-7d",
-        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from cxm.kernel.errors import BadInput
+from cxm.kernel.said import Said, said
 from cxm.query import fields, limits
 
 _FIELD = re.compile(r"([A-Za-z_][A-Za-z_0-9]*):(?!//)")
@@ -29,8 +30,8 @@ class Lexeme:
     glued: bool = False
 
 
-def refuse(text: str, hint: str, lexeme: Lexeme | tuple[int, int], suggestion: str) -> NoReturn:
-    """Raise ``query_invalid``. ``suggestion`` is what to write in place of the marked piece, or advice where nothing fits."""
+def refuse(text: Said, hint: Said, lexeme: Lexeme | tuple[int, int], suggestion: str) -> NoReturn:
+    """Raise ``query_invalid``. ``suggestion`` is what to write in place of the marked piece, or advice (:class:`Said`) where nothing fits."""
     position, length = (lexeme.position, lexeme.length) if isinstance(lexeme, Lexeme) else lexeme
     raise BadInput("query_invalid", text, hint, position=position, length=length, suggestion=suggestion)
 
@@ -39,10 +40,10 @@ def lex(query: str) -> list[Lexeme]:
     """The pieces of ``query``, ending with one of kind ``end``; linear in its length."""
     if len(query) > limits.LENGTH:
         refuse(
-            f"The query is {len(query):,} characters long; at most {limits.LENGTH:,} are read.",
-            "Shorten it, or split it into topics.",
+            said("The query is {length} characters long; at most {most} are read.", length=len(query), most=limits.LENGTH),
+            said("Shorten it, or split it into topics."),
             (limits.LENGTH, len(query) - limits.LENGTH),
-            "Split it into topics and combine them with topic:name.",
+            said("Split it into topics and combine them with topic:name."),
         )
     found: list[Lexeme] = []
     at = 0
@@ -88,15 +89,15 @@ def _word(query: str, at: int) -> str:
 def _near(kind: str, count: str | None, at: int, length: int, glued: bool) -> Lexeme:
     if count is None or not (count.isascii() and count.isdigit()) or int(count[:6]) == 0:
         refuse(
-            f"{kind} needs a distance in words.",
-            f"Write {kind}/5, or put the word in quotes to search for it.",
+            said("{sign} needs a distance in words.", sign=kind),
+            said("Write {example}, or put the word in quotes to search for it.", example=f"{kind}/5"),
             (at, length),
             f"{kind}/5",
         )
     if int(count[:6]) > limits.NEAR:
         refuse(
-            f"{kind} reaches at most {limits.NEAR} words.",
-            "Use a smaller distance, or AND.",
+            said("{sign} reaches at most {most} words.", sign=kind, most=limits.NEAR),
+            said("Use a smaller distance, or AND."),
             (at, length),
             f"{kind}/{limits.NEAR}",
         )
@@ -109,8 +110,8 @@ def _field(query: str, found: re.Match[str], at: int, glued: bool) -> Lexeme:
         meant = fields.suggested(name)
         suggestion = f"{meant}:" if meant else f'"{_word(query, at)}"'
         refuse(
-            f"There is no field “{found[1]}”.",
-            f"Did you mean {meant}:?" if meant else "Put it in quotes to search for these words.",
+            said("There is no field “{name}”.", name=found[1]),
+            said("Did you mean {name}:?", name=meant) if meant else said("Put it in quotes to search for these words."),
             (at, len(found[0])),
             suggestion,
         )
@@ -131,4 +132,4 @@ def _quoted(query: str, at: int, glued: bool) -> Lexeme:
             return Lexeme("quoted", "".join(inside), at, end + 1 - at, glued=glued)
         inside.append(sign)
         end += 1
-    refuse("A quotation mark is never closed.", 'End the phrase with ".', (at, len(query) - at), f'{query[at:]}"')
+    refuse(said("A quotation mark is never closed."), said('End the phrase with ".'), (at, len(query) - at), f'{query[at:]}"')

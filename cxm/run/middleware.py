@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.utils import translation
 from django.utils.translation import gettext_noop as _
 
+from cxm.design import refusals
 from cxm.kernel.errors import CxmError, NotAllowed, NotFound, NotNow, TooMany
 from cxm.platform import once
 from cxm.platform.problems import problem
@@ -134,6 +135,6 @@ def show(request: HttpRequest, error: CxmError) -> HttpResponse:
 
 def _said(error: CxmError) -> str:
     """What happened, in the page's language. What is missing has a name that only English has: elsewhere it is a page that is missing."""
-    text = translation.gettext(error.text)
+    text = refusals.told(error.text)
     other = error.code == "not_found" and text == error.text and not (translation.get_language() or "en").startswith("en")
     return translation.gettext("There is no such page here.") if other else text

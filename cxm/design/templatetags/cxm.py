@@ -25,6 +25,7 @@ from django.utils.timezone import localtime
 from cxm.design import charts, refusals, words
 from cxm.design import kept as fragments
 from cxm.kernel.clock import now
+from cxm.kernel.said import Said
 
 register = template.Library()
 
@@ -119,7 +120,7 @@ def highlight(text: object, spans: Iterable[tuple[int, int]] | None = None) -> d
 @register.filter
 def told(text: object) -> str:
     """The sentence of an error in the language of the reader."""
-    return refusals.told(plain(text))
+    return refusals.told(text if isinstance(text, Said) else plain(text))
 
 
 @register.filter

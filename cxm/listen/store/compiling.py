@@ -16,6 +16,7 @@ from tantivy import Occur
 from tantivy import Query as Engine
 
 from cxm.kernel.errors import BadInput
+from cxm.kernel.said import said
 from cxm.kernel.text import fold, terms
 from cxm.listen.store.document import DIRECT, condition
 from cxm.query import ast, fields, limits, match
@@ -90,8 +91,8 @@ class Compiler:
         if len(found) > limits.EXPANSIONS:
             raise BadInput(
                 "query_too_broad",
-                f"“{node.pattern}” stands for more than {limits.EXPANSIONS:,} words.",
-                "Put more letters before the * or ?.",
+                said("“{pattern}” stands for more than {most} words.", pattern=node.pattern, most=limits.EXPANSIONS),
+                said("Put more letters before the * or ?."),
             )
         return Engine.regex_query(self._schema, f"t_{where}", pattern)
 
@@ -139,8 +140,8 @@ class Compiler:
         if len(found) > CANDIDATES:
             raise BadInput(
                 "query_too_broad",
-                f"More than {CANDIDATES:,} mentions would have to be read one by one for this.",
-                "Use rarer words with exact:, NEAR or ~, or plain words and AND.",
+                said("More than {most} mentions would have to be read one by one for this.", most=CANDIDATES),
+                said("Use rarer words with exact:, NEAR or ~, or plain words and AND."),
             )
         kept: list[str] = []
         for _, address in found:

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 
 from cxm.channels.contracts import Media
 from cxm.connect.contracts import Account
@@ -168,3 +169,17 @@ def test_plain_http_is_asked_for_over_tls(monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(remote.NotLoaded):
             remote.download(url)
     assert asked == ["https://example.com/a.png"] * 2 + ["http://example.com:8080/a.png", "https://example.com/a.png"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_waits_for_a_stranger_holds_no_line_to_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty slow pictures would else be all the lines there are, and every other page would fail."""
+    held: list[bool] = []
+
+    def slow(_: str) -> bytes:
+        held.append(connection.connection is not None)
+        return PNG
+
+    monkeypatch.setattr(remote, "download", slow)
+    assert remote.opened(uuid4(), uuid4(), "https://slow.example/picture.png").read() == PNG
+    assert held == [False]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
+from uuid import uuid4
 
 import pytest
 from django.db import connection
 
-from cxm.channels.contracts import Author, Mention
+from cxm.channels.contracts import Author, Deletion, Mention
 from cxm.connect import api as connect
 from cxm.connect.contracts import Heard
 from cxm.kernel.clock import now, shifted_by
@@ -218,6 +220,21 @@ def test_what_listen_accepts_becomes_a_conversation_with_a_profile(world: World)
     _deliver(world, "listen.mentions_changed")
     view = world.only().conversation
     assert (view.state, view.close_reason) == ("closed", "handed_over")
+
+
+def test_a_deletion_heard_on_another_account_does_not_overtake_the_mention(world: World) -> None:
+    """Posts are the same on every account of a network; the lane of a busy account is longer than that of a quiet one."""
+    busy = replace(connect.account(world.organization, world.account), channel="bluesky")
+    quiet = replace(busy, id=uuid4(), name="quiet")
+    address, moment = "at://did:plc:lena/app.bsky.feed.post/1", now() - timedelta(minutes=9)
+    said = Mention(address, "message", Author("did:plc:lena"), "my number is 5550100", moment, private=True)
+    listen.accept(world.organization, busy, [Heard(said, now(), 0, 1, "bluesky")], imported=False)
+    edited = replace(said, text="never mind", edited_at=moment + timedelta(minutes=1))
+    listen.accept(world.organization, quiet, [Heard(edited, now(), 0, 2, "bluesky")], imported=False)
+    listen.accept(world.organization, quiet, [Heard(Deletion(address), now(), 0, 3, "bluesky")], imported=False)
+    for lane in WaitingEvent.objects.filter(subscriber__startswith="cxm.love.").order_by("-id").values_list("lane", flat=True):
+        deliveries.deliver.run(lane=lane)
+    assert [(item.mention["text"], item.deleted_at is not None) for item in world.only().mentions] == [(None, True)]
 
 
 def _deliver(world: World, name: str) -> None:

@@ -14,7 +14,7 @@ YES = [
     "scren~1", "#fail", "fail", "@acme", "👍", "👍🏽", "手机", "机", "坏了", "channel:(reddit OR bluesky)", "likes:>10", "likes:10..12", "likes:..12",
     "published:2026-11-21", "published:2026-11-01..2026-11-21", "published:>2026-11-20", "published:<=2026-11", "lang:de", "handle:@bob", "is:question",
     "tag:vip", "site:reddit.com", "url:reddit.com/r/acme", "-xyz", "NOT (xyz OR abc)", "xyz OR iphone", "title:broken", "author:bob",
-    'exact:"My"', "text:(screen broke)", "sentiment:Negative", "手*", "#fai*",
+    'exact:"My"', "text:(screen broke)", "sentiment:Negative", "手*", "#fai*", "likes:>2 OR likes:-1..",
 ]  # fmt: skip
 NO = [
     "xyz", "-iphone", '"broke screen"', "broke ONEAR/5 screen", "screen NEAR/3 decu decue", "likes:>12", "published:>2026-11-21", "published:<2026-11-21",

@@ -160,8 +160,8 @@ def _chosen(entries: list[Letter]) -> list[Letter]:
     entries = [entry for entry in entries if entry.get_content_type() not in _REPEATED]
     plain = [entry for entry in entries if entry.get_content_type() == "text/plain" and letters.text_of(entry).strip()]
     rich = [entry for entry in entries if entry.get_content_type() != "text/plain"]
-    texts = [entry for entry in rich if entry.get_content_type().startswith(("text/html", "multipart/"))]
-    others = [entry for entry in rich if entry not in texts]
+    texts = [entry for entry in rich if _is_version(entry)]
+    others = [entry for entry in rich if not _is_version(entry)]
     chosen = plain[:1] or texts[-1:]
     if plain and texts:
         # Pictures of the rich version are part of the letter too, and Apple puts files there.
@@ -169,12 +169,21 @@ def _chosen(entries: list[Letter]) -> list[Letter]:
     return [*chosen, *others] or entries[:1]
 
 
+def _is_version(entry: Letter) -> bool:
+    """Whether an alternative is the mail's words once more, as rich ones."""
+    return entry.get_content_type().startswith(("text/html", "multipart/"))
+
+
 def _companions(entry: Letter) -> list[Letter]:
     """What stands beside the words of a rich alternative: pictures and files."""
     level, found = letters.children(entry), list[Letter]()
     while level and len(found) < PART_LIMIT:
         inner = [part for part in level if part.get_content_maintype() == "multipart"]
-        found += [part for part in level if part not in inner and not _is_text(part) and part.get_content_type() not in _REPEATED]
+        found += [
+            part
+            for part in level
+            if part.get_content_maintype() != "multipart" and not _is_text(part) and part.get_content_type() not in _REPEATED
+        ]
         level = [child for part in inner for child in letters.children(part)]
     return found
 

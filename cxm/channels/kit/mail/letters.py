@@ -269,9 +269,20 @@ def encoded_lines(part: Letter) -> str:
     return decode(payload(bare), None)
 
 
+class _AsItStands(policy.Compat32):
+    """Headers as they came: the library's own way breaks their lines anew, which takes two minutes for ten megabytes of them."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """One header, its line ends as they were."""
+        return f"{name}: {value}{self.linesep}".encode("ascii", "surrogateescape")
+
+
+_AS_IT_STANDS = _AsItStands()
+
+
 def _bytes_of(letter: Letter) -> bytes:
     try:
-        return letter.as_bytes()
+        return letter.as_bytes(policy=_AS_IT_STANDS)
     except (ValueError, LookupError, KeyError, TypeError, UnicodeError):
         return b""
 
