@@ -9,7 +9,9 @@ from __future__ import annotations
 import io
 import re
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
@@ -48,7 +50,20 @@ def gathered() -> Catalog:
         for _, message, comments, context in extract("python", io.BytesIO(source.encode()), _KEYWORDS, ["Translators:"]):
             if message and (message if isinstance(message, str) else message[0]):
                 catalogue.add(message, locations=[(where, None)], auto_comments=comments, context=context)  # type: ignore[list-item]
+    for path in sorted(SOURCES.glob("channels/*/manifest.toml")):
+        for text in texts_of(tomllib.loads(path.read_text(encoding="utf-8"))):
+            catalogue.add(text, locations=[(path.relative_to(ROOT).as_posix(), None)])  # type: ignore[list-item]
     return catalogue
+
+
+def texts_of(table: Any) -> list[str]:
+    """What a channel's manifest says to people: every ``title``, ``description`` and ``text`` that is one, however deep."""
+    if isinstance(table, list):
+        return [text for one in table for text in texts_of(one)]
+    if not isinstance(table, dict):
+        return []
+    own = [value for key, value in table.items() if key in ("title", "description", "text") and isinstance(value, str) and value]
+    return own + [text for value in table.values() for text in texts_of(value)]
 
 
 def path_of(language: str) -> Path:

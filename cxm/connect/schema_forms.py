@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cxm.channels.registry import Channel
+from cxm.design import refusals
 
 _INPUTS = {"uri": "url", "email": "email", "password": "password", "hostname": "text"}
 
@@ -35,8 +36,8 @@ def _field(section: str, name: str, rule: Mapping[str, Any], values: Mapping[str
     options = [(str(option), str(option)) for option in rule.get("enum", ())]
     return {
         "name": f"{section}.{name}",
-        "label": rule.get("title", name),
-        "hint": rule.get("description", ""),
+        "label": refusals.told(rule.get("title", name)),
+        "hint": refusals.told(rule.get("description", "")),
         "error": errors.get(f"{section}.{name}", ""),
         "secret": secret,
         "form": "check" if rule["type"] == "boolean" else "lines" if rule["type"] == "array" else "select" if options else "input",
