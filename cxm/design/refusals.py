@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import get_language_bidi, gettext, gettext_noop
 
 from cxm.design import charts
 from cxm.kernel.errors import BadInput, Conflict, CxmError
@@ -115,7 +115,9 @@ def _part(part: object) -> object:
     """What stands in a sentence: sentences are told too, numbers as the reader writes them, all else stays."""
     if isinstance(part, Said):
         return told(part)
-    return charts.figure(part) if isinstance(part, int) else part
+    if isinstance(part, int):
+        return charts.figure(part)
+    return f"\u2068{part}\u2069" if get_language_bidi() else part  # a query keeps its own direction among Arabic words
 
 
 def fields(error: CxmError | None) -> dict[str, str]:

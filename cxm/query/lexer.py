@@ -111,7 +111,7 @@ def _field(query: str, found: re.Match[str], at: int, glued: bool) -> Lexeme:
         suggestion = f"{meant}:" if meant else f'"{_word(query, at)}"'
         refuse(
             said("There is no field “{name}”.", name=found[1]),
-            said("Did you mean {name}:?", name=meant) if meant else said("Put it in quotes to search for these words."),
+            said("Did you mean {name}?", name=f"{meant}:") if meant else said("Put it in quotes to search for these words."),
             (at, len(found[0])),
             suggestion,
         )
