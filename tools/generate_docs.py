@@ -89,7 +89,11 @@ def event_classes() -> dict[str, type[Any]]:
     """Every event by its name; slotted dataclasses leave a twin behind, the later one counts."""
     from cxm.kernel.events import Event
 
-    found = {kind.name: kind for kind in Event.__subclasses__() if kind.name and kind.__module__.startswith("cxm.")}
+    found = {
+        kind.name: kind
+        for kind in Event.__subclasses__()
+        if kind.name and kind.__module__.startswith("cxm.") and ".tests." not in kind.__module__
+    }
     return {name: found[name] for name in sorted(found)}
 
 
