@@ -62,6 +62,7 @@ from cxm.govern.services.stops import (
 )
 from cxm.govern.services.tokens import create_token
 from cxm.govern.settings_pages import tabs as settings_tabs
+from cxm.govern.shapes import Week
 
 __all__ = [
     "Audited",
@@ -79,6 +80,7 @@ __all__ = [
     "Stop",
     "Token",
     "Unit",
+    "Week",
     "accept_invitation",
     "actor_for",
     "actor_of",

@@ -25,16 +25,8 @@ class Holiday(govern.Body):
     name: str = ""
 
 
-class Days(govern.Body):
+class Days(govern.Week):
     """Opening hours by weekday, each a list of spans such as ``09:00-17:00``; a day without any is shut."""
-
-    monday: list[str] = Field(default_factory=list, max_length=20)
-    tuesday: list[str] = Field(default_factory=list, max_length=20)
-    wednesday: list[str] = Field(default_factory=list, max_length=20)
-    thursday: list[str] = Field(default_factory=list, max_length=20)
-    friday: list[str] = Field(default_factory=list, max_length=20)
-    saturday: list[str] = Field(default_factory=list, max_length=20)
-    sunday: list[str] = Field(default_factory=list, max_length=20)
 
 
 class HoursIn(govern.Body):
