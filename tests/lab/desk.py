@@ -19,7 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 from cxm.kernel.clock import now
-from tests.kit.serving import Rest, Serve, postmaster
+from tests.kit.serving import Rest, Serve, furnished, postmaster
 from tests.kit.waiting import until
 
 
@@ -115,7 +115,7 @@ def desk(*ports: int) -> Iterator[Desk]:
     folder = Path(tempfile.mkdtemp(prefix="cxm-mail-"))
     serve = Serve(folder / "data", CXM_EGRESS_ALLOW=",".join(f"127.0.0.1:{port}" for port in ports))
     try:
-        rest = serve.organization("Marlow Coffee")
+        rest = furnished(serve)
         serve.start()
         yield Desk(serve, rest)
     finally:
