@@ -1,7 +1,6 @@
 """Who runs what when: files begin in the order of what they take, and nobody waits behind a long one.
 
-Loaded by ``-p tests.turns`` (pyproject.toml). A file is run by one process, in its order, for its tests may share what they start; those of
-the files in :data:`APART` share nothing and go to whoever is free.
+Loaded by ``-p tests.turns`` (pyproject.toml). A file is run by one process, in its order, for its tests may share what they start.
 """
 
 from __future__ import annotations
@@ -13,22 +12,30 @@ import pytest
 #: What takes long, the longest first: begun last, it would keep one process busy while the others have nothing left.
 LONG = (
     "tests/faults/test_crashes.py",
-    "tests/browser/test_every_page.py",
-    "tests/lab/",
+    "tests/lab/test_mail.py",
     "tests/browser/",
+    "tests/faults/test_engines_away.py",
+    "tests/journey/test_backup.py",
+    "tests/lab/",
+    "tests/attacks/test_bodies.py",
+    "tests/attacks/test_contract.py",
+    "tests/test_docs.py",
+    "cxm/design/tests/test_browser.py",
     "tests/attacks/",
-    "tests/journey/",
     "tests/faults/",
     "tests/test_forms.py",
-    "cxm/govern/tests/test_rest.py",
-    "cxm/channels/email/tests/",
-    "cxm/listen/store/tests/",
+    "cxm/design/tests/test_looks.py",
+    "cxm/channels/tests/",
+    "cxm/channels/bluesky/tests/test_hearing.py",
+    "cxm/outbound/tests/test_intents.py",
     "tests/test_demo.py",
-    "cxm/design/tests/test_browser.py",
-    "cxm/connect/tests/",
+    "tests/test_house.py",
 )
-#: Files whose tests need nothing of one another and start nothing that lasts.
-APART: tuple[str, ...] = ()
+#: Files that one process runs one after another, for they share a server and a browser that cost seconds to start.
+TOGETHER = {
+    "tests/browser/test_explorer.py": "tests/browser/test_every_page.py",
+    "tests/browser/test_writing.py": "tests/browser/test_inbox.py",
+}
 
 
 def rank(path: str) -> int:
@@ -52,7 +59,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.partition("::")[0]
-            return nodeid if path in APART else path
+            return TOGETHER.get(path, path)
 
         def _reschedule(self, node: Any) -> None:
             # A process runs a test once it knows the next: one more is handed over when it begins its last, and no sooner.
