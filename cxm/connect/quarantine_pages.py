@@ -38,8 +38,18 @@ def quarantine_page(request: HttpRequest) -> HttpResponse:
         "account": known.get(account) if account else None,
         "limited": actor.units("intake:read") is not None and account is None,
         "done": request.GET.get("done", ""),
+        "failed": govern.failed_events(actor, limit=_PAGE) if account is None and actor.may("events:read") else None,
+        "may_give_back": actor.may("intake:replay"),
     }
     return render(request, "connect/quarantine.html", context)
+
+
+@require_POST
+@govern.page("intake:replay")
+def give_back(request: HttpRequest) -> HttpResponse:
+    """Every event that was set aside is tried once more."""
+    govern.give_back_events(govern.actor_of(request), None)
+    return HttpResponseRedirect("/channels/quarantine?done=given")
 
 
 @require_POST
