@@ -14,6 +14,7 @@ from cxm.channels import registry
 from cxm.connect import quarantine, selectors
 from cxm.connect.contracts import Account, QuarantinedItem
 from cxm.connect.models import Quarantined
+from cxm.design import refusals
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import NotFound
@@ -126,7 +127,7 @@ def _row(actor: Actor, item: QuarantinedItem, units: dict[UUID | None, UUID | No
 
 
 def _title(channel: str) -> str:
-    return registry.title(channel)
+    return refusals.told(registry.title(channel))
 
 
 def readable(raw: bytes) -> str:
