@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils import timezone
 
-from cxm.kernel.clock import parse_instant
+from cxm.connect.models import Account, Gap
+from cxm.connect.strips import gap_strip
+from cxm.kernel.clock import frozen_at, parse_instant
 from cxm.listen import api as listen
 from cxm.love import api as love
 from cxm.love.contracts import InboxFilter
@@ -68,3 +71,21 @@ def test_days_of_charts_and_sums_are_the_readers_and_lead_to_what_they_count(hou
             if day := re.search(r">\s*(\d+ (?:Oct|Nov))", row):
                 told[day[1]] = max(int(number) for number in re.findall(r">\s*(\d+)\s*<", row))  # the sum of its row
         assert {day: n for day, n in told.items() if n} == {"30 Oct": 1, "1 Nov": 4, "2 Nov": 1, "4 Nov": 1}, (by, told)
+
+
+def test_the_strip_of_gaps_has_the_readers_days(house: House) -> None:
+    """Cut from 23:30 to 00:30 in UTC: one day of a reader in New York, two in London; and the day with 25 hours is one day."""
+    account = house.account()
+    with frozen_at(datetime(2026, 11, 3, 12, tzinfo=UTC)):
+        Account.objects.for_organization(house.organization).filter(id=account.id).update(created_at=datetime(2026, 10, 1, tzinfo=UTC))
+        for day, hour, minutes in ((31, 23.5, 60), (32, 3.5, 26 * 60)):
+            began = datetime(2026, 10, 1, tzinfo=UTC) + timedelta(days=day - 1, hours=hour)
+            Gap.objects.add(house.organization, account_id=account.id, began_at=began, ended_at=began + timedelta(minutes=minutes))
+        cut = {}
+        for zone in ("Europe/London", "America/New_York"):
+            with timezone.override(zone):
+                days = gap_strip(house.owner, 7).days
+            assert [day.date.isoformat()[5:] for day in days] == ["10-28", "10-29", "10-30", "10-31", "11-01", "11-02", "11-03"]
+            cut[zone] = {day.date.isoformat()[5:]: day.minutes for day in days if day.minutes}
+    assert cut["Europe/London"] == {"10-31": 30, "11-01": 30 + 1230, "11-02": 330}
+    assert cut["America/New_York"] == {"10-31": 60 + 30, "11-01": 1500, "11-02": 30}

@@ -109,7 +109,7 @@ NO_PAGES = frozenset(
     {
         "", "settings", "settings/stops", "sign-out", "switch-organization", "live", "healthz", "readyz", "metrics", "explorer/check",
         "explorer/new", "explorer/export", "media/<uuid:mention>/<int:index>", "mentions/<uuid:mention>/conversation",
-        "channels/quarantine/<uuid:item>", "channels/clients/<slug:channel>.json", "channels/<uuid:account>/test",
+        "channels/quarantine/events", "channels/quarantine/<uuid:item>", "channels/clients/<slug:channel>.json", "channels/<uuid:account>/test",
         "channels/<uuid:account>/sources/list", "inbox/list", "inbox/bulk", "inbox/bulk/members", "inbox/bulk/<uuid:bulk>", "inbox/bulk/<uuid:bulk>/cancel",
         "inbox/bulk/<uuid:bulk>/undo", "inbox/replies/<uuid:reply>/take-back", "inbox/replies/<uuid:reply>/settle",
         "inbox/cases/<uuid:case>/change", "inbox/cases/moves/<uuid:change>/undo", "inbox/promises/<uuid:promise>/settle",

@@ -20,6 +20,10 @@ from django.conf import settings
 from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools import sentences  # noqa: E402
+
 SOURCES = ROOT / "cxm"
 LOCALE = SOURCES / "locale"
 LANGUAGES = ("es", "ar", "zh_Hans")
@@ -50,6 +54,8 @@ def gathered() -> Catalog:
         for _, message, comments, context in extract("python", io.BytesIO(source.encode()), _KEYWORDS, ["Translators:"]):
             if message and (message if isinstance(message, str) else message[0]):
                 catalogue.add(message, locations=[(where, None)], auto_comments=comments, context=context)  # type: ignore[list-item]
+    for sentence, files in sentences.spoken().items():
+        catalogue.add(sentence, locations=[(where, None) for where in files])  # type: ignore[list-item]
     for path in sorted(SOURCES.glob("channels/*/manifest.toml")):
         for text in texts_of(tomllib.loads(path.read_text(encoding="utf-8"))):
             catalogue.add(text, locations=[(path.relative_to(ROOT).as_posix(), None)])  # type: ignore[list-item]
@@ -119,6 +125,12 @@ def faults(language: str, template: Catalog) -> list[str]:
     return found
 
 
+def stale() -> list[str]:
+    """Whether the list of sentences with places is that of the code."""
+    known = sentences.PLACED.read_text(encoding="utf-8") if sentences.PLACED.exists() else ""
+    return [] if known == sentences.placed() else ["sentences.txt is not that of the code"]
+
+
 def _id(message: Message) -> str:
     return message.id if isinstance(message.id, str) else message.id[0]
 
@@ -150,9 +162,10 @@ def main() -> int:
         settings.configure()
     template = gathered()
     if "--check" in sys.argv:
-        wrong = [fault for language in LANGUAGES for fault in faults(language, template)]
+        wrong = [fault for language in LANGUAGES for fault in faults(language, template)] + stale()
         sys.stdout.writelines(f"{fault}\n" for fault in wrong)
         return 1 if wrong else 0
+    sentences.PLACED.write_text(sentences.placed(), encoding="utf-8")
     for language in LANGUAGES:
         path_of(language).parent.mkdir(parents=True, exist_ok=True)
         catalogue = renewed(language, template)

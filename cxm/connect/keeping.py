@@ -17,6 +17,7 @@ from cxm.connect.sources import views
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import FieldError, Invalid
+from cxm.kernel.said import said
 from cxm.platform import secrets
 
 #: Seconds a test may take.
@@ -63,7 +64,7 @@ def run_test(row: Account) -> list[TestStep]:
     channel = registry.channel(row.channel)
     if not channel.can("test"):
         heard = row.last_heard_at is not None
-        return [TestStep("Wait for a delivery", heard, "Something was heard." if heard else "Nothing was heard yet.")]
+        return [TestStep(said("Wait for a delivery"), heard, "Something was heard." if heard else "Nothing was heard yet.")]
     heard_by = views(row)
     return runtime.call(lambda http: channel.tester().test(session_of(row, http, heard_by)), _TEST_SECONDS)
 

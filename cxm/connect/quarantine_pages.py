@@ -14,6 +14,7 @@ from cxm.channels import registry
 from cxm.connect import quarantine, selectors
 from cxm.connect.contracts import Account, QuarantinedItem
 from cxm.connect.models import Quarantined
+from cxm.design import refusals
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import NotFound
@@ -38,8 +39,18 @@ def quarantine_page(request: HttpRequest) -> HttpResponse:
         "account": known.get(account) if account else None,
         "limited": actor.units("intake:read") is not None and account is None,
         "done": request.GET.get("done", ""),
+        "failed": govern.failed_events(actor, limit=_PAGE) if account is None and actor.may("events:read") else None,
+        "may_give_back": actor.may("intake:replay"),
     }
     return render(request, "connect/quarantine.html", context)
+
+
+@require_POST
+@govern.page("intake:replay")
+def give_back(request: HttpRequest) -> HttpResponse:
+    """Every event that was set aside is tried once more."""
+    govern.give_back_events(govern.actor_of(request), None)
+    return HttpResponseRedirect("/channels/quarantine?done=given")
 
 
 @require_POST
@@ -116,7 +127,7 @@ def _row(actor: Actor, item: QuarantinedItem, units: dict[UUID | None, UUID | No
 
 
 def _title(channel: str) -> str:
-    return registry.title(channel)
+    return refusals.told(registry.title(channel))
 
 
 def readable(raw: bytes) -> str:

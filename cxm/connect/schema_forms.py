@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from cxm.channels.registry import Channel
 from cxm.design import refusals
 
@@ -30,10 +32,15 @@ def fields_of(schema: Mapping[str, Any], section: str, values: Mapping[str, Any]
     return found
 
 
+def _option(name: str) -> str:
+    """What a choice is called; names of protocols are the same in every language."""
+    return {"direct": _("to direct messages"), "all": _("to all"), "none": _("to none"), "plain": _("not encrypted")}.get(name, name)
+
+
 def _field(section: str, name: str, rule: Mapping[str, Any], values: Mapping[str, Any], errors: Mapping[str, str]) -> dict[str, Any]:
     secret = rule.get("format") == "password" or bool(rule.get("writeOnly"))
     value = values.get(name, rule.get("default", ""))
-    options = [(str(option), str(option)) for option in rule.get("enum", ())]
+    options = [(str(option), _option(str(option))) for option in rule.get("enum", ())]
     return {
         "name": f"{section}.{name}",
         "label": refusals.told(rule.get("title", name)),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
+
+from django.utils import timezone
 
 from cxm.connect import selectors
 from cxm.kernel.actor import Actor
@@ -39,9 +41,10 @@ class Strip:
 
 
 def gap_strip(actor: Actor, days: int, account: UUID | None = None) -> Strip:
-    """The last ``days`` days of one account, or of all whose units ``actor`` may see."""
+    """The last ``days`` days of one account, or of all whose units ``actor`` may see; a day is the reader's, from midnight on their clock."""
     end = now()
-    begin = (end - timedelta(days=days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    first = timezone.localdate(end) - timedelta(days=days - 1)
+    begin = _midnight(first)
     units = actor.units("accounts:read")
     known = {one.id: one for one in selectors.accounts(actor.organization) if units is None or one.unit in units}
     found = [
@@ -51,14 +54,19 @@ def gap_strip(actor: Actor, days: int, account: UUID | None = None) -> Strip:
     ]
     shown = [one for one in known.values() if account is None or one.id == account]
     since = min((one.created_at for one in shown), default=end)
-    return Strip(_days(begin, days, found, since, end), tuple(found))
+    return Strip(_days(first, days, found, since, end), tuple(found))
 
 
-def _days(begin: datetime, count: int, gaps: Sequence[Mapping[str, Any]], since: datetime, end: datetime) -> tuple[Day, ...]:
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), timezone.get_current_timezone())
+
+
+def _days(first: date, count: int, gaps: Sequence[Mapping[str, Any]], since: datetime, end: datetime) -> tuple[Day, ...]:
     step = 100 / count
     made = []
     for at in range(count):
-        low, high = begin + timedelta(days=at), begin + timedelta(days=at + 1)
+        day = first + timedelta(days=at)
+        low, high = _midnight(day).astimezone(UTC), _midnight(day + timedelta(days=1)).astimezone(UTC)  # one may have 23 or 25 hours
         seconds = sum(max((min(gap["ended_at"] or end, high) - max(gap["began_at"], low)).total_seconds(), 0) for gap in gaps)
-        made.append(Day(low.date(), f"{at * step:.3f}", f"{step * 0.78:.3f}", high > since, -int(-seconds // 60)))
+        made.append(Day(day, f"{at * step:.3f}", f"{step * 0.78:.3f}", high > since, -int(-seconds // 60)))
     return tuple(made)

@@ -7,6 +7,7 @@ from cxm.connect import authorizing_pages, connecting_pages, hooks_pages, pages,
 urlpatterns = [
     path("channels", pages.channels_page, name="channels"),
     path("channels/quarantine", quarantine_pages.quarantine_page, name="quarantine"),
+    path("channels/quarantine/events", quarantine_pages.give_back, name="failed_events_again"),
     path("channels/quarantine/<uuid:item>", quarantine_pages.replay, name="quarantine_replay"),
     path("channels/authorized", authorizing_pages.authorized, name="authorized"),
     path("channels/clients/<slug:channel>.json", authorizing_pages.client_metadata, name="client_metadata"),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from pathlib import Path
 
-from django.utils.translation import get_language_bidi, gettext, gettext_noop
+from django.utils.translation import get_language, get_language_bidi, gettext, gettext_noop
 
 from cxm.design import charts
 from cxm.kernel.errors import BadInput, Conflict, CxmError
@@ -73,6 +74,8 @@ _PATTERNS = (
     gettext_noop("This must be from {least} to {most}."),
     gettext_noop("{name} may not answer in this unit."),
 )
+#: What stands in place of words that nobody here can read.
+_PLACEHOLDERS = (gettext_noop("(This mail is encrypted. It can be read in a mail program that has the key.)"),)
 #: Conflicts that are about one field of the form that met them.
 _ABOUT = {
     "member_exists": "email",
@@ -91,24 +94,64 @@ _ABOUT = {
 _LONGEST = 1_000
 
 
+#: Sentences of slices without a screen that have places, gathered by tools/sentences.py, the most particular first.
+_PLACED = Path(__file__).resolve().parent.parent / "locale" / "sentences.txt"
+#: Where one sentence ends and the next may begin: “It is away. Try again.”
+_ENDED = re.compile(r"\s\S+[.?…)]$")
+_NEXT = re.compile(r"(?<=[.?…)]) (?=\S)")
+
+
 @cache
 def _compiled() -> tuple[tuple[re.Pattern[str], str], ...]:
-    return tuple((re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(one)), re.DOTALL), one) for one in _PATTERNS)
+    every = (*_PATTERNS, *_PLACED.read_text(encoding="utf-8").splitlines())
+    return tuple((re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(one)), re.DOTALL), one) for one in dict.fromkeys(every))
 
 
 def told(text: str) -> str:
-    """``text`` of an error in the language of the reader, as it is where no catalogue has it."""
+    """``text`` of an error in the language of the reader, as it is where no catalogue has it.
+
+    It may have been stored long ago, be filled in, and be of several sentences: each is looked for, what is none of ours stays.
+    """
     if not text:
         return ""
     if isinstance(text, Said):
         return gettext(text.template).format(**{name: _part(part) for name, part in text.parts.items()})
-    found = gettext(text)
-    if found != text or len(text) > _LONGEST:
+    if (found := gettext(text)) != text or len(text) > _LONGEST or (get_language() or "en").startswith("en"):
         return found
+    return _filled(text, one_sentence=True) or _by_sentences(text) or _filled(text, one_sentence=False) or text
+
+
+def stands_for(text: str) -> str:
+    """What somebody said; where a sentence of ours stands for what cannot be shown (an encrypted mail), that in the reader's language."""
+    return gettext(text.strip()) if text.strip() in _PLACEHOLDERS else text
+
+
+def _filled(text: str, *, one_sentence: bool) -> str:
+    """The translation of a sentence with places, empty where it is none; ``one_sentence``: nothing in a place ends a sentence."""
     for pattern, one in _compiled():
-        if match := pattern.fullmatch(text):
-            return gettext(one).format(**match.groupdict())
-    return text
+        match = pattern.fullmatch(text)
+        if match and not (one_sentence and any(_NEXT.search(part) for part in match.groups())):
+            return gettext(one).format(
+                **{name: _isolated(told(part) if _ENDED.search(part) else part) for name, part in match.groupdict().items()}
+            )
+    return ""
+
+
+def _by_sentences(text: str) -> str:
+    """Sentence after sentence, as many at once as are known together; empty where none of them is."""
+    ends = [found.start() for found in _NEXT.finditer(text)][:20]
+    for end in reversed(ends):
+        first = text[:end]
+        known = gettext(first)
+        known = known if known != first else _filled(first, one_sentence=True)
+        if known:
+            return f"{known} {told(text[end + 1 :])}"
+    for end in ends:
+        rest = text[end + 1 :]
+        known = gettext(rest)
+        if known != rest:
+            return f"{text[:end]} {known}"
+    return ""
 
 
 def _part(part: object) -> object:
@@ -117,6 +160,10 @@ def _part(part: object) -> object:
         return told(part)
     if isinstance(part, int):
         return charts.figure(part)
+    return _isolated(part)
+
+
+def _isolated(part: object) -> object:
     return f"\u2068{part}\u2069" if get_language_bidi() else part  # a query keeps its own direction among Arabic words
 
 

@@ -189,8 +189,48 @@ def everything() -> dict[str, Any]:
             {"url": "#log", "label": "Log"},
         ],
         "steps": [{"url": "#s", "label": "Settings"}, {"url": "#m", "label": "Members"}, {"label": "Ines Maurer"}],
+        "tiles": tiles(),
+        "names": [
+            {"name": name, "called": name.split()[0]}
+            for name in (
+                "Jonas Weber",
+                "Ines Maurer",
+                "Nadia Al-Amri",
+                "Pia Sommer",
+                "Yuki Tanabe",
+                "Omar Haddad",
+                "Carmen Ortega",
+                "Emil Rauch",
+            )
+        ],
         **crowded(),
         **figures(),
+    }
+
+
+def tiles() -> dict[str, list[dict[str, Any]]]:
+    """Files as :func:`cxm.listen.shown.tiles` tells them; the pictures are drawn here, so that nothing is fetched."""
+
+    def picture(colour: str, alt: str, **more: Any) -> dict[str, Any]:
+        drawn = f"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 4 3'%3E%3Cpath fill='{colour}' d='M0 3l2-3 2 3z'/%3E%3C/svg%3E#"
+        return {"as": "image", "icon": "image", "url": drawn, "alt": alt, "label": alt, "width": 200, "height": 150} | more
+
+    away = {"why": "It lies at example.com; opening it leaves OpenCXM.", "elsewhere": "https://example.com/picture.jpg"}
+    lost = {"as": "lost", "icon": "image", "label": "crumbs.jpg", "fault": "It is not there any more.", **away}
+    file = {"as": "file", "icon": "file", "url": "#file", "label": "receipt.pdf", "size": "212 KB"}
+    known = {"as": "name", "icon": "video", "label": "queue.mov", "size": "91 MB", "why": "It was too large to be kept."}
+    link = {"as": "link", "icon": "file", "label": "menu in autumn", **away}
+    return {
+        "one": [picture("%23b5654a", "A cinnamon bun")],
+        "many": [picture("%23b5654a", "A cinnamon bun"), picture("%23357a6a", "The queue"), file, known, link],
+        "waiting": [picture("none", "A picture that is on its way", remote=True, measured=False, fault="It could not be loaded.", **away)],
+        "lost": [lost, known],
+        "hostile": [
+            file | {"label": HOSTILE},
+            file | {"label": UNBROKEN},
+            lost | {"label": ARABIC, "fault": UNBROKEN},
+            picture("none", HOSTILE),
+        ],
     }
 
 

@@ -29,6 +29,8 @@ from cxm.govern.contracts import (
     Unit,
 )
 from cxm.govern.doors import Body, page, requires, router, to_sign_in
+from cxm.govern.failed import again as give_back_events
+from cxm.govern.failed import listed as failed_events
 from cxm.govern.frame import banners as stop_banners
 from cxm.govern.frame import workplaces
 from cxm.govern.services.audit import entries, intent, outcome, record, unmatched_intents
@@ -94,6 +96,8 @@ __all__ = [
     "create_unit",
     "descendants",
     "entries",
+    "failed_events",
+    "give_back_events",
     "held",
     "intent",
     "invite",

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Query, Status
 
-from cxm.govern import access, models
+from cxm.govern import access, failed_rest, models
 from cxm.govern.contracts import Unit
 from cxm.govern.doors import requires, router
 from cxm.govern.services import members, organizations, shifts, stops, tokens
@@ -65,6 +65,7 @@ ROUTES = [
     ("/permissions", permissions_routes),
     ("/stops", stops_routes),
     ("/events", events_routes),
+    ("/events", failed_rest.routes),
 ]
 
 

@@ -55,7 +55,7 @@ def coverage_page(request: HttpRequest) -> HttpResponse:
         "columns": _columns(by),
         "rows": _table(actor, by, rows),
         "hidden_rows": max(len(rows) - _ROWS, 0),
-        "waiting": [explorer.voice(item) for item in waiting.items],
+        "waiting": explorer.voices(actor.organization, waiting.items),
         "waiting_count": waiting.count,
         "waiting_url": Asked("state:waiting", sort="oldest").address(),
         "mailbox": _mailbox(actor) if since == "" else None,

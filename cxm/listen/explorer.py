@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
@@ -15,7 +16,7 @@ from cxm.design import charts
 from cxm.design.words import stamped, written
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, now, parse_instant
-from cxm.listen import asking, names, selectors
+from cxm.listen import asking, names, selectors, shown
 from cxm.listen.asking import Asked
 from cxm.listen.store import spec
 from cxm.listen.store.port import Aggregated, By, Page
@@ -23,6 +24,8 @@ from cxm.listen.store.port import Aggregated, By, Page
 #: Mentions on one page, and characters of one shown in a list.
 SHOWN, EXCERPT = 30, 320
 _LEAD = 60
+#: How many files of a mention a list shows small.
+THUMBS = 4
 #: Counted field, its name in the query, how many values a facet shows.
 FACETS = (("channel", "channel", 8), ("language", "lang", 8), ("sentiment", "sentiment", 3), ("emotions", "emotion", 8), ("intents", "intent", 8), ("state", "state", 6),
           ("kind", "kind", 7), ("account", "account", 8))  # fmt: skip
@@ -40,10 +43,18 @@ class Voice:
     spans: list[tuple[int, int]]
     channel: str
     chips: list[dict[str, str]]
+    files: list[dict[str, Any]]
+    more: int
 
 
-def voice(mention: Mapping[str, Any]) -> Voice:
-    """A mention for a list; however long it is, only some of it travels."""
+def voices(organization: UUID, mentions: Sequence[Mapping[str, Any]]) -> list[Voice]:
+    """Mentions for a list, with the first of their pictures and files; however long one is, only some of it travels."""
+    known = shown.fetched(organization, mentions)
+    return [_voice(organization, one, known.get(str(one["id"]))) for one in mentions]
+
+
+def _voice(organization: UUID, mention: Mapping[str, Any], known: shown.Known | None) -> Voice:
+    entries = mention.get("media") or ()
     author = mention.get("author") or {}
     where = "text" if mention.get("text") else "title"
     text, spans = excerpt(mention.get(where) or "", (mention.get("highlights") or {}).get(where) or [])
@@ -58,6 +69,8 @@ def voice(mention: Mapping[str, Any]) -> Voice:
         spans=spans,
         channel=names.channel(mention.get("channel")),
         chips=_chips(mention),
+        files=shown.tiles(organization, str(mention["id"]), entries[:THUMBS], known),
+        more=max(len(entries) - THUMBS, 0),
     )
 
 
@@ -129,7 +142,7 @@ def find(actor: Actor, asked: Asked) -> Found:
         chart=_chart(actor, asked, counted, interval) if page.count else None,
         interval=interval,
         facets=[facet for facet in facets if facet["rows"]],
-        voices=[voice(item) for item in page.items],
+        voices=voices(actor.organization, page.items),
         next=page.next,
     )
 

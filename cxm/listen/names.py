@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from cxm.channels import registry
-from cxm.design import words
+from cxm.design import refusals, words
 
 #: The same thing has the same tone on every page.
 TONES = {
@@ -79,7 +79,7 @@ def language(tag: str | None) -> str:
 
 def channel(name: str | None) -> str:
     """A channel as people call it."""
-    return registry.title(name or "")
+    return refusals.told(registry.title(name or ""))
 
 
 def word(field: str, value: str) -> str:

@@ -12,6 +12,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext as _
 
 from cxm.channels import registry
+from cxm.design import refusals
 from cxm.design.words import text_direction
 from cxm.kernel.actor import Actor
 from cxm.kernel.ids import parse_id
@@ -310,7 +311,7 @@ def form(wanted: Wanted) -> dict[str, Any]:
     """The filter form."""
     tongues = sorted({*TONGUES, *wanted.language})
     return {
-        "channels": [(one.name, one.manifest.title, one.name in wanted.channel) for one in registry.channels()],
+        "channels": [(one.name, refusals.told(one.manifest.title), one.name in wanted.channel) for one in registry.channels()],
         "languages": sorted(((tag, words.language(tag) or tag, tag in wanted.language) for tag in tongues), key=lambda entry: entry[1]),
         "kinds": [
             {"value": "", "label": _("Either")},

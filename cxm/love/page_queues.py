@@ -54,7 +54,7 @@ def queues_page(request: HttpRequest) -> HttpResponse:
         "last": len(known),
         "chosen": chosen,
         "shown": _typed(request) if error else _kept(chosen),
-        "channels": [(one.name, one.manifest.title) for one in registry.channels()],
+        "channels": [(one.name, refusals.told(one.manifest.title)) for one in registry.channels()],
         "accounts": [(str(one), name) for one, name in accounts.items()],
         "languages": sorted(((tag, words.language(tag)) for tag in lists.TONGUES), key=lambda entry: entry[1]),
     }

@@ -14,6 +14,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from cxm.channels import registry
+from cxm.design import refusals
 from cxm.design.words import language, written
 from cxm.kernel.clock import now, parse_instant
 from cxm.love.contracts import BulkView
@@ -95,7 +96,7 @@ def foreign(tag: str | None) -> str:
 
 def channel(name: str) -> str:
     """A channel as people call it."""
-    return registry.title(name)
+    return refusals.told(registry.title(name))
 
 
 def person(author: Mapping[str, Any] | None) -> tuple[str, str]:

@@ -144,7 +144,9 @@ def _check(actor: Actor, new: NewIntent) -> list[dict[str, Any]]:
     if not rules.can_reply:
         faults.append(FieldError("text", "This account only listens; it has no way to answer. Set one on its page."))
     if not (rules.private if new.private else rules.public):
-        faults.append(FieldError("visibility", f"This platform has no {'private' if new.private else 'public'} answers."))
+        faults.append(
+            FieldError("visibility", "This platform has no private answers." if new.private else "This platform has no public answers.")
+        )
     if not 0 <= new.undo_seconds <= UNDO_LIMIT:
         faults.append(FieldError("undo_seconds", f"0 to {UNDO_LIMIT}."))
     if rules.window_hours and new.last_heard_at and now() - new.last_heard_at > timedelta(hours=rules.window_hours):

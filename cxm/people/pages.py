@@ -187,7 +187,7 @@ def _where(item: TimelineEntry, data: Mapping[str, Any]) -> str:
 
 def channel_title(channel: str) -> str:
     """A channel as people call it."""
-    return registry.title(channel)
+    return refusals.told(registry.title(channel))
 
 
 def _explorer(one: ProfileView) -> str:

@@ -16,21 +16,17 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F
+from django.db import connection, transaction
 
 from cxm.kernel.clock import now
-from cxm.kernel.errors import NotNow
 from cxm.kernel.events import Event
-from cxm.platform import eventlog, jobs, observability
+from cxm.platform import eventlog, jobs, observability, set_aside
 from cxm.platform.models import WaitingEvent
 
 E = TypeVar("E", bound=Event)
 Condition = Callable[[Any], bool]
 #: Events handed over in one transaction, at most: so many, and about so many bytes of them. And how often in one turn of a lane.
 MOST, MOST_BYTES, TURN = 64, 2_000_000, 8
-#: After so many tries, about a day, an event is set aside: those behind it have waited long enough.
-TRIES = jobs.Patience.most
 #: A lane whose events wait for longer than this is looked after: its job may be lost.
 FORGOTTEN = timedelta(seconds=15)
 _log = structlog.get_logger(__name__)
@@ -141,30 +137,23 @@ def wake_waiting(since: timedelta = timedelta(0)) -> None:
 
 def _some(lane: str) -> bool:
     """Hand over what waits together; whether there may be more. Where that fails, the first alone: the one at fault is told from the rest."""
+    counted = False
     try:
         return _hand(lane, MOST)
-    except (OperationalError, InterfaceError, NotNow):
-        raise  # nothing these events did
+    except set_aside.CUT_OFF as error:
+        counted = set_aside.others_go_on(lane, error)
+        if not counted:
+            raise  # nothing these events did
     except Exception as error:
         _log.warning("events.one_by_one", lane=lane, error=type(error).__name__)
     first = WaitingEvent.objects.filter(lane=lane, failed_at=None).order_by("id").first()
     try:
         return _hand(lane, 1)
-    except (OperationalError, InterfaceError, NotNow):
-        raise
     except Exception as error:
-        if first is None or not _set_aside(first, error):
+        if first is None or (isinstance(error, set_aside.CUT_OFF) and not counted) or not set_aside.note(first, error):
             raise
-        return True
-
-
-def _set_aside(row: WaitingEvent, error: Exception) -> bool:
-    """Count a failed try; whether it was the last."""
-    WaitingEvent.objects.filter(pk=row.pk).update(tries=F("tries") + 1)
-    if not WaitingEvent.objects.filter(pk=row.pk, tries__gte=TRIES).update(failed_at=now()):
-        return False
-    observability.job_failures.labels("platform.deliver_events").inc()
-    _log.error("events.set_aside", subscriber=row.subscriber, id=row.event_id, error=type(error).__name__)
+        observability.job_failures.labels("platform.deliver_events").inc()
+        _log.error("events.set_aside", subscriber=first.subscriber, id=first.event_id, error=type(error).__name__)
     return True
 
 
@@ -177,6 +166,8 @@ def _hand(lane: str, most: int) -> bool:
         for subscriber, group in itertools.groupby(handed, key=lambda row: row.subscriber):
             _hand_to(subscriber, [event for row in group if (event := found[row.event_id]) is not None])
         WaitingEvent.objects.filter(pk__in=[row.pk for row in handed]).delete()
+    if handed:
+        set_aside.went_on(lane)
     return len(handed) == most or len(handed) < len(rows)
 
 

@@ -43,19 +43,23 @@ class EventLog(models.Model):
 
 class WaitingEvent(models.Model):
     """One event that waits for one subscriber: gone with the transaction that handles it. ``lane``: what is handled in order, one after
-    another. ``failed_at``: set aside, because it failed for a day."""
+    another. ``failed_at``: set aside, because it failed for a day; ``error``: why it failed last, by kind and place; ``cut_offs``: tries that
+    said that something else was away, while others went on."""
 
     event_id = models.BigIntegerField()
     subscriber = models.CharField(max_length=120)
     lane = models.CharField(max_length=250)
     at = models.DateTimeField(default=timezone.now)
     tries = models.IntegerField(default=0)
+    cut_offs = models.IntegerField(default=0)
+    error = models.CharField(max_length=200, default="")
     failed_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
             models.Index(fields=["lane", "id"], name="waiting_event_lane"),
             models.Index(fields=["at"], name="waiting_event_at"),
+            models.Index(fields=["failed_at"], name="waiting_event_failed", condition=models.Q(failed_at__isnull=False)),
         ]
 
     objects = models.Manager()

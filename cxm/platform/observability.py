@@ -21,6 +21,7 @@ job_failures = Counter("cxm_job_failures_total", "Jobs that failed, by name.", [
 intake_seconds = Histogram(
     "cxm_intake_seconds", "Seconds from a delivery's last byte to its answer.", buckets=(0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5)
 )
+events_set_aside = Gauge("cxm_events_set_aside", "Events that failed for a day and wait for a person.", multiprocess_mode="livemax")
 pages_open = Gauge("cxm_pages_open", "Pages that listen for news.", multiprocess_mode="livesum")
 
 

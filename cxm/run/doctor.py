@@ -101,6 +101,7 @@ def _accounts() -> list[Finding]:
 def _judged() -> list[Finding]:
     from cxm.connect import api as connect
     from cxm.govern import api as govern
+    from cxm.platform import set_aside
 
     found: list[Finding] = []
     count = 0
@@ -112,4 +113,7 @@ def _judged() -> list[Finding]:
             told = connect.silence_of(account) or told if told.ok else told
             if not told.ok:
                 found.append(Finding(f"account {account.channel}/{account.name}", False, f"{told.text} {told.mend}".strip()))
-    return found or [Finding("accounts", True, f"{count} connected, none fails or is silent")]
+    found = found or [Finding("accounts", True, f"{count} connected, none fails or is silent")]
+    failed = set_aside.count()
+    told = f"{failed} failed for a day and were set aside. See “cxm events failed”; after a fix, “cxm events again --all”."
+    return [*found, Finding("events", not failed, told if failed else "none was set aside")]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 
-from django.db import connection
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from cxm.kernel.errors import NotFound
-from cxm.platform import observability
+from cxm.platform import observability, set_aside
 from cxm.platform.config import settings
 from cxm.platform.realtime import hub
 from cxm.run import figures
@@ -34,6 +35,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not settings().metrics_public and (forwarded or not address or not ipaddress.ip_address(address).is_loopback):
         raise NotFound("page")
     observability.pages_open.set(hub.open_streams)
+    with suppress(Error):  # the figures of a process whose database is away are those that are wanted most
+        observability.events_set_aside.set(set_aside.count())
     return HttpResponse(figures.text(), content_type=CONTENT_TYPE_LATEST)
 
 

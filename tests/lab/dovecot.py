@@ -9,6 +9,7 @@ import imaplib
 import os
 import pwd
 import shutil
+import signal
 import smtplib
 import subprocess
 import tempfile
@@ -115,7 +116,8 @@ class Dovecot:
         if self._process is not None:
             return
         with (self._root / "output").open("ab") as output:
-            self._process = subprocess.Popen([str(program()), "-F", "-c", str(self._root / "conf")], stdout=output, stderr=output)
+            command = [str(program()), "-F", "-c", str(self._root / "conf")]
+            self._process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
         until(self._answers, f"Dovecot answers: {self.log}", seconds=15)
 
     def _answers(self) -> bool:
@@ -128,6 +130,13 @@ class Dovecot:
         """The server is gone; what is in its mailboxes stays."""
         if self._process is not None:
             self._process.terminate()
+            self._process.wait(15)
+            self._process = None
+
+    def kill(self) -> None:
+        """As a machine that loses its power: the server and the processes that serve its lines, all at once."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(15)
             self._process = None
 

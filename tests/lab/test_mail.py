@@ -19,6 +19,7 @@ from tests.lab import dovecot
 from tests.lab.desk import Desk, answering, desk, letter
 from tests.lab.dovecot import Dovecot
 from tests.lab.postman import Postman
+from tests.lab.surviving import survives
 
 pytestmark = [
     pytest.mark.lab,
@@ -382,3 +383,14 @@ def test_a_crash_in_the_middle_of_a_mailbox_loses_nothing_and_doubles_nothing(po
     assert sorted(found) == sorted(subjects)
     for number in (0, 99, 199):
         assert len(post.desk.conversation_with(f"many{number}@customer.example")["mentions"]) == 1
+
+
+def test_a_mail_server_killed_in_the_middle_of_a_mailing(post: Post) -> None:
+    def tell(number: int, text: str) -> None:
+        mail = letter("greta@customer.example", CARE, text.split()[0], text)
+        mail.replace_header("Message-ID", f"<{text.split()[0]}-{number}@customer.example>")
+        post.server.deliver(CARE, mail.as_bytes(), "greta@customer.example")
+
+    found = survives(post.desk, post.account, post.server, tell)
+    there = {str(mail["Message-ID"]) for mail in post.server.mails(CARE)}
+    assert {one["native_id"] for one in found} == {name for name in there if name.startswith(f"<{found[0]['title']}-")}

@@ -13,6 +13,7 @@ from cxm.channels.bluesky.streaming import address_of, hearing
 from cxm.channels.bluesky.talking import wanted
 from cxm.channels.contracts import ConnectorError, Outgoing, Rejected, Sent, Session, TestStep, Unavailable
 from cxm.channels.kit.fields import string
+from cxm.kernel.said import said
 
 
 class _Write:
@@ -107,20 +108,20 @@ class Test:
         try:
             told = await server.open("com.atproto.server.describeServer")
             if not string(told.get("did"), 500).startswith("did:"):
-                return [TestStep("Find the server", False, "It answers, but not as one of the AT Protocol. Check its address.")]
-            steps.append(TestStep("Find the server", True, f"{server.base} is there."))
-            steps.append(TestStep("Sign in", True, f"We are @{server.handle} ({await server.me()})."))
+                return [TestStep(said("Find the server"), False, "It answers, but not as one of the AT Protocol. Check its address.")]
+            steps.append(TestStep(said("Find the server"), True, f"{server.base} is there."))
+            steps.append(TestStep(said("Sign in"), True, f"We are @{server.handle} ({await server.me()})."))
             await server.get("app.bsky.notification.listNotifications", {"limit": 1})
-            steps.append(TestStep("See what happens to us", True, "Mentions, replies and quotes can be read."))
+            steps.append(TestStep(said("See what happens to us"), True, "Mentions, replies and quotes can be read."))
             for source in [one for one in session.sources if one.kind == "search"][:20]:
                 await server.get("app.bsky.feed.searchPosts", {"q": string(source.settings.get("query"), 500), "limit": 1})
-                steps.append(TestStep("Search", True, f"“{string(source.settings.get('query'), 500)[:80]}” can be asked."))
+                steps.append(TestStep(said("Search"), True, f"“{string(source.settings.get('query'), 500)[:80]}” can be asked."))
             if wanted(session):
                 steps.append(await _direct_messages(server))
             if address_of(session):
                 steps.append(await hearing(session))
         except ConnectorError as error:
-            name = ("Find the server", "Sign in", "See what happens to us", "Search")[min(len(steps), 3)]
+            name = (said("Find the server"), said("Sign in"), said("See what happens to us"), said("Search"))[min(len(steps), 3)]
             steps.append(TestStep(name, False, f"{error.text} {error.mend}".strip()))
         return steps
 
@@ -130,5 +131,5 @@ async def _direct_messages(server: Server) -> TestStep:
     try:
         await server.get("chat.bsky.convo.listConvos", {"limit": 1})
     except ConnectorError as error:
-        return TestStep("Read direct messages", False, f"{error.text} {error.mend} Until then all else is heard.")
-    return TestStep("Read direct messages", True, "They can be read.")
+        return TestStep(said("Read direct messages"), False, f"{error.text} {error.mend} Until then all else is heard.")
+    return TestStep(said("Read direct messages"), True, "They can be read.")

@@ -27,6 +27,7 @@ from cxm.channels.kit import jsons
 from cxm.channels.kit.fields import entries, string, table
 from cxm.kernel import clock
 from cxm.kernel.clock import format_instant
+from cxm.kernel.said import said
 
 #: How often the account is looked at beside the stream, and how often a sign of life is given, in seconds.
 LOOK, ALIVE = 60.0, 20.0
@@ -60,9 +61,11 @@ async def hearing(session: Session) -> TestStep:
     try:
         line = await _dial(session, session.now)
     except ConnectorError as error:
-        return TestStep("Hear the live stream", False, f"{error.text} {error.mend} Until then the account is looked at every ten seconds.")
+        return TestStep(
+            said("Hear the live stream"), False, f"{error.text} {error.mend} Until then the account is looked at every ten seconds."
+        )
     await line.close()
-    return TestStep("Hear the live stream", True, "It is open.")
+    return TestStep(said("Hear the live stream"), True, "It is open.")
 
 
 async def _dial(session: Session, since: datetime, number: int = 0) -> WebSocket:

@@ -32,6 +32,7 @@ from cxm.channels.kit.mail.imap import Head, Mailbox, Server
 from cxm.channels.kit.mail.smtp import Outbox
 from cxm.channels.kit.mail.xoauth2 import Login, TokenRefused
 from cxm.kernel import clock
+from cxm.kernel.said import said
 
 BATCH = 50
 #: Mails larger than this are read in part (their text comes first); providers refuse them anyway.
@@ -100,7 +101,7 @@ class Test:
         try:
             login = await _login(session) if session.token is not no_token else None
         except ConnectorError as error:
-            return [TestStep("Renew the sign-in", False, f"{error.text} {error.mend}".strip())]
+            return [TestStep(said("Renew the sign-in"), False, f"{error.text} {error.mend}".strip())]
         return await _in_thread(_test, session, login)
 
 
@@ -372,10 +373,10 @@ def _step(steps: list[TestStep], name: str, done: str, call: Any) -> Any:
 
 
 def _test_imap(session: Session, steps: list[TestStep], login: Login | None) -> None:
-    with _step(steps, "Connect to IMAP", "The server answers.", lambda: Mailbox(_imap(session), session.dial)) as box:
-        _step(steps, "Sign in to IMAP", _accepted(login), lambda: box.sign_in(login or _credentials(session)))
+    with _step(steps, said("Connect to IMAP"), "The server answers.", lambda: Mailbox(_imap(session), session.dial)) as box:
+        _step(steps, said("Sign in to IMAP"), _accepted(login), lambda: box.sign_in(login or _credentials(session)))
         for folder in (_folder(session), *_further(session)):
-            _step(steps, f"Open {folder}", "The folder can be read.", lambda folder=folder: box.select(folder))
+            _step(steps, said("Open {folder}", folder=folder), "The folder can be read.", lambda folder=folder: box.select(folder))
 
 
 def _accepted(login: Login | None) -> str:
@@ -383,6 +384,8 @@ def _accepted(login: Login | None) -> str:
 
 
 def _test_smtp(session: Session, steps: list[TestStep], login: Login | None) -> None:
-    domain = _step(steps, "Sender address", "Answers can come from it.", lambda: _sender(session)).rpartition("@")[2]
-    with _step(steps, "Connect to SMTP", "The server answers.", lambda: Outbox(_smtp(session), session.dial, domain)) as outbox:
-        _step(steps, "Sign in to SMTP", _accepted(login), lambda: outbox.sign_in(_smtp_login(session, login or _credentials(session))))
+    domain = _step(steps, said("Sender address"), "Answers can come from it.", lambda: _sender(session)).rpartition("@")[2]
+    with _step(steps, said("Connect to SMTP"), "The server answers.", lambda: Outbox(_smtp(session), session.dial, domain)) as outbox:
+        _step(
+            steps, said("Sign in to SMTP"), _accepted(login), lambda: outbox.sign_in(_smtp_login(session, login or _credentials(session)))
+        )

@@ -137,10 +137,10 @@ def _refusal(title: str, status: int, code: str, said: str) -> ConnectorError:
             "Sign in anew; nothing is lost meanwhile, and replies wait.",
         )
     if code in ("invalid_client", "unauthorized_client") or status == 401:
-        return AuthExpired(f"{title} does not know the client ID and secret.{detail}", "Enter them again as they stand there.")
+        return AuthExpired(f"{title} does not know the client ID and secret." + detail, "Enter them again as they stand there.")
     if code in ("invalid_scope", "access_denied"):
-        return Rejected(f"{title} does not allow what was asked for.{detail}", "Check what the app there may do.")
-    return Rejected(f"{title} refused the sign-in ({code or status}).{detail}", "Mend what it says, and sign in again.")
+        return Rejected(f"{title} does not allow what was asked for." + detail, "Check what the app there may do.")
+    return Rejected(f"{title} refused the sign-in ({code or status})." + detail, "Mend what it says, and sign in again.")
 
 
 def _said(body: Mapping[str, Any], hidden: Iterable[str]) -> str:

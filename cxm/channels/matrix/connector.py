@@ -15,6 +15,7 @@ from cxm.channels.kit import jsons, longpoll
 from cxm.channels.kit.fields import entries, milliseconds, string, table, whole
 from cxm.channels.matrix.homeserver import Homeserver, part
 from cxm.channels.matrix.syncing import Memory, Reader, wanted
+from cxm.kernel.said import said
 
 #: Seconds a question for news stays open: the runtime takes 90 s of silence for a dead stream.
 LONG = 30
@@ -124,14 +125,14 @@ class Test:
             server = Homeserver(session, "test")
             versions = entries((await server.open("/_matrix/client/versions")).get("versions"))
             if not versions:
-                return [TestStep("Find the homeserver", False, "It answers, but not as a Matrix homeserver. Check its address.")]
-            steps.append(TestStep("Find the homeserver", True, f"It speaks Matrix {string(versions[-1], 40)}."))
+                return [TestStep(said("Find the homeserver"), False, "It answers, but not as a Matrix homeserver. Check its address.")]
+            steps.append(TestStep(said("Find the homeserver"), True, f"It speaks Matrix {string(versions[-1], 40)}."))
             me = string((await server.call("GET", "/account/whoami")).get("user_id"), 500)
-            steps.append(TestStep("Sign in", True, f"We are {me}."))
+            steps.append(TestStep(said("Sign in"), True, f"We are {me}."))
             rooms = entries((await server.call("GET", "/joined_rooms")).get("joined_rooms"))
-            steps.append(TestStep("See rooms", True, f"We are in {len(rooms)} rooms."))
+            steps.append(TestStep(said("See rooms"), True, f"We are in {len(rooms)} rooms."))
         except ConnectorError as error:
-            name = ("Find the homeserver", "Sign in", "See rooms")[len(steps)]
+            name = (said("Find the homeserver"), said("Sign in"), said("See rooms"))[len(steps)]
             steps.append(TestStep(name, False, f"{error.text} {error.mend or await _hint(session, steps)}".strip()))
         return steps
 

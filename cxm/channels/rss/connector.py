@@ -17,6 +17,7 @@ from cxm.channels.rss.feeds import Entry, Feed
 from cxm.channels.rss.manners import turns
 from cxm.channels.rss.mapping import key_of
 from cxm.kernel.clock import format_instant
+from cxm.kernel.said import said
 
 #: Feeds looked at together, and feeds of one account.
 TOGETHER, MOST = 8, 700
@@ -105,12 +106,12 @@ class Test:
         """One step for each feed, at most twenty; a page is told what feeds it names."""
         steps: list[TestStep] = []
         for origin in _wanted(session)[:20]:
-            name = f"Read {origin[:_NAME]}"
+            name = said("Read {feed}", feed=origin[:_NAME])
             try:
                 steps.append(TestStep(name, True, await _tested(session, origin)))
             except ConnectorError as error:
                 steps.append(TestStep(name, False, f"{error.text} {error.mend}".strip()))
-        return steps or [TestStep("Feeds", False, "The account has no feed. Enter its address in the account's settings.")]
+        return steps or [TestStep(said("Feeds"), False, "The account has no feed. Enter its address in the account's settings.")]
 
 
 async def _tested(session: Session, origin: str) -> str:
@@ -176,8 +177,8 @@ def _gaps(states: Mapping[str, _State], origin: str, state: _State, now: datetim
     if _silent(states, state):
         yield Unheard(_moment(state.failing) or now, now, f"The feed {origin[:300]} could not be read.")
     if rolled := _moment(state.rolled):
-        shown = "The feed shows only its newest entries, and none any more that was known; some that came meanwhile may be missing"
-        yield Unheard(min(rolled, now), now, f"{shown}: {origin[:300]}")
+        text = f"The feed shows only its newest entries, and none any more that was known; some that came meanwhile may be missing: {origin[:300]}"
+        yield Unheard(min(rolled, now), now, text)
         state.rolled = ""
 
 

@@ -28,6 +28,7 @@ from cxm.channels.telegram.bot import Bot, Moved, find
 from cxm.channels.telegram.files import file_of
 from cxm.channels.telegram.ids import native_id, parts
 from cxm.kernel import clock
+from cxm.kernel.said import said
 
 #: Seconds a question for news stays open.
 LONG = 25
@@ -121,15 +122,19 @@ class Test:
         steps: list[TestStep] = []
         try:
             await find(session)
-            steps.append(TestStep("Find the server", True, "A Bot API answers."))
+            steps.append(TestStep(said("Find the server"), True, "A Bot API answers."))
             bot = Bot(session)
             me = table(await bot.call("getMe"))
-            steps.append(TestStep("Sign in", True, f"We are @{string(me.get('username'), 100)}."))
+            steps.append(TestStep(said("Sign in"), True, f"We are @{string(me.get('username'), 100)}."))
             # Without an offset nothing is confirmed: what waits still waits afterwards.
             await bot.call("getUpdates", {"limit": 1, "timeout": 0})
-            steps.append(TestStep("Listen", True, _groups(me)))
+            steps.append(TestStep(said("Listen"), True, _groups(me)))
         except ConnectorError as error:
-            steps.append(TestStep(("Find the server", "Sign in", "Listen")[len(steps)], False, f"{error.text} {error.mend}".strip()))
+            steps.append(
+                TestStep(
+                    (said("Find the server"), said("Sign in"), said("Listen"))[len(steps)], False, f"{error.text} {error.mend}".strip()
+                )
+            )
         return steps
 
 

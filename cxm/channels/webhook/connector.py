@@ -25,6 +25,7 @@ from cxm.channels.contracts import (
 from cxm.channels.kit import answers, jsons, webhooks
 from cxm.channels.kit.mentions import ID_LIMIT
 from cxm.channels.kit.text import storable
+from cxm.kernel.said import said
 
 #: Seconds the other side has to answer.
 TIMEOUT = 10.0
@@ -84,22 +85,25 @@ class Test:
         if not steps[-1].ok or not session.account.settings.get("reply_url"):
             return steps
         if not session.account.settings.get("reads_back"):
-            return [*steps, TestStep("Reply address", True, "It is set. It is not called by a test, since that could look like an answer.")]
+            return [
+                *steps,
+                TestStep(said("Reply address"), True, "It is set. It is not called by a test, since that could look like an answer."),
+            ]
         try:
             found = await _ask(session, session.account.id)
         except contracts.ConnectorError as error:
-            return [*steps, TestStep("Read back", False, f"{error.text} {error.mend}".strip())]
+            return [*steps, TestStep(said("Read back"), False, f"{error.text} {error.mend}".strip())]
         if found is not None:
-            return [*steps, TestStep("Read back", False, "It claims to know an id we never sent: answer 404 for unknown ids.")]
-        return [*steps, TestStep("Read back", True, "The reply address answers signed questions.")]
+            return [*steps, TestStep(said("Read back"), False, "It claims to know an id we never sent: answer 404 for unknown ids.")]
+        return [*steps, TestStep(said("Read back"), True, "The reply address answers signed questions.")]
 
 
 def _test_secret(session: Session) -> TestStep:
     try:
         _signed(session, session.account.id, b"")
     except AuthExpired as error:
-        return TestStep("Secret", False, f"{error.text} {error.mend}")
-    return TestStep("Secret", True, "The signing secret is usable.")
+        return TestStep(said("Secret"), False, f"{error.text} {error.mend}")
+    return TestStep(said("Secret"), True, "The signing secret is usable.")
 
 
 def _reply_url(session: Session) -> str:

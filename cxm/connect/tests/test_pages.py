@@ -227,7 +227,7 @@ def test_the_strip_marks_what_was_cut_and_never_claims_what_was_not_connected(ho
 def test_fields_follow_the_schema():
     email = registry.channel("email")
     fields = {one["name"]: one for one in schema_forms.fields(email, "settings", {}, {"settings.address": "Say where."})}
-    assert fields["settings.imap_security"]["options"] == [("tls", "tls"), ("starttls", "starttls"), ("plain", "plain")]
+    assert fields["settings.imap_security"]["options"] == [("tls", "tls"), ("starttls", "starttls"), ("plain", "not encrypted")]
     assert fields["settings.imap_port"]["type"] == "number"
     assert fields["settings.address"]["error"] == "Say where."
     assert not fields["settings.address"]["optional"]

@@ -81,7 +81,7 @@ def lang_dir(language: object) -> str:
 @register.filter
 def text_dir(text: object) -> str:
     """``rtl``, ``ltr`` or ``auto`` for what somebody wrote: handles and links before it do not count."""
-    return words.text_direction(plain(text))
+    return words.text_direction(refusals.stands_for(plain(text)))
 
 
 @register.inclusion_tag("design/tags/time.html")
@@ -114,13 +114,21 @@ def clock(due: datetime | None, form: str = "within", warn: int = words.HOUR) ->
 @register.inclusion_tag("design/tags/highlight.html")
 def highlight(text: object, spans: Iterable[tuple[int, int]] | None = None) -> dict[str, Any]:
     """``{% highlight mention.text mention.highlights %}``: the text, escaped, with the spans (start, end) marked."""
-    return {"pieces": words.pieces(plain(text), spans or ())}
+    said = plain(text)
+    shown = refusals.stands_for(said)
+    return {"pieces": words.pieces(shown, spans or () if shown == said else ())}
 
 
 @register.filter
 def told(text: object) -> str:
     """The sentence of an error in the language of the reader."""
     return refusals.told(text if isinstance(text, Said) else plain(text))
+
+
+@register.filter
+def stands_for(text: object) -> str:
+    """What somebody said; a sentence of ours that stands for what cannot be shown, in the language of the reader."""
+    return refusals.stands_for(plain(text))
 
 
 @register.filter

@@ -183,3 +183,23 @@ def test_whoever_waits_for_a_stranger_holds_no_line_to_the_database(monkeypatch:
     monkeypatch.setattr(remote, "download", slow)
     assert remote.opened(uuid4(), uuid4(), "https://slow.example/picture.png").read() == PNG
     assert held == [False]
+
+
+def test_lists_show_the_first_files_small_and_through_us(house: House, account: Account, web: Web) -> None:
+    """In the Explorer and in what waits longest: four at most, the others counted, one that was lost told, one of a stranger's words escaped."""
+    kept = Media("image", name="bun.png", content_type="image/png", content=PNG)
+    away = tuple(
+        Media("image", url=web.at(path), alt=alt) for path, alt in (("/gone", '"><b>'), ("/picture.png", ""), ("/logo.png", "logo"))
+    )
+    mention = house.hear(
+        account, "1", "Look at this", media=(kept, *away, Media("file", url=web.at("/a.pdf")), Media("file", url=web.at("/b.pdf")))
+    )
+    page = house.browser()
+    assert page.get(f"/media/{mention}/1?inline").status_code == 424
+    for address in ("/explorer", "/coverage"):
+        shown = assert_safe(page.get(address))
+        thumbs = shown[shown.index('class="thumbs"') : shown.index("</article>", shown.index('class="thumbs"'))]
+        assert [f"/media/{mention}/{index}?inline" in thumbs for index in range(6)] == [True, False, True, True, False, False], address
+        assert "+2" in thumbs and "2 more files" in thumbs and "It is not there any more." in thumbs and web.at("/") not in thumbs
+        assert thumbs.count('width="56" height="56"') == 3 and "<b>" not in thumbs
+    assert web.came == {"/gone": 1}, "nothing is fetched for a page, only for what a browser comes to show"

@@ -14,8 +14,9 @@ from django.db import OperationalError, transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from cxm.kernel.clock import now
+from cxm.kernel.errors import NotFound, NotNow
 from cxm.kernel.events import Event
-from cxm.platform import deliveries, eventlog, events
+from cxm.platform import deliveries, eventlog, events, set_aside
 from cxm.platform.models import EventLog, WaitingEvent
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +66,7 @@ class Porter:
 def porter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Porter]:
     porter = Porter()
     monkeypatch.setattr(deliveries, "SUBSCRIBERS", {})
+    monkeypatch.setattr(set_aside, "_stood", {})
 
     def on_rang(found: Sequence[Rang]) -> None:
         porter.note(found)
@@ -124,10 +126,10 @@ def test_one_at_fault_is_told_from_the_rest_and_those_behind_it_wait(porter: Por
 def test_after_a_day_it_is_set_aside_and_kept(porter: Porter, monkeypatch: pytest.MonkeyPatch) -> None:
     ring(1, 2)
     porter.poison[1] = ValueError("poison")
-    WaitingEvent.objects.update(tries=deliveries.TRIES - 1)
+    WaitingEvent.objects.update(tries=set_aside.TRIES - 1)
     deliver()
     kept = WaitingEvent.objects.get()
-    assert porter.seen == [[1, 2], [1], [2]] and kept.failed_at is not None and kept.tries == deliveries.TRIES
+    assert porter.seen == [[1, 2], [1], [2]] and kept.failed_at is not None and kept.tries == set_aside.TRIES
     porter.poison.clear()
     deliver()
     assert porter.seen[-1] == [2], "it waits for a person"
@@ -181,3 +183,53 @@ def test_an_event_that_is_no_more_and_a_subscriber_that_is_no_more_hold_up_nobod
     ring(3)
     deliver()
     assert porter.seen == [[3]] and not WaitingEvent.objects.exists()
+
+
+def test_what_is_set_aside_is_listed_without_its_words_and_given_one_more_try(porter: Porter) -> None:
+    ours, theirs = uuid.uuid4(), uuid.uuid4()
+    ring(1, 2, organization=ours)
+    ring(7, organization=theirs, door="back")
+    porter.poison = {1: ValueError("what a customer said"), 7: ValueError("poison")}
+    WaitingEvent.objects.update(tries=set_aside.TRIES - 1)
+    deliver()
+    deliver("porter:back")
+    (one,) = set_aside.listed(ours, permissions=None).items
+    assert (one.event, one.lane, one.tries) == ("tests.rang", "porter:front", set_aside.TRIES)
+    assert one.error.startswith("ValueError") and "customer" not in repr(one) and one.since <= one.failed_at
+    assert set_aside.count(ours) == 1 and set_aside.count() == 2
+    assert set_aside.listed(ours, permissions={"nothing:read"}).items == []
+    (foreign,) = set_aside.listed(theirs, permissions=None).items
+    for call in ([foreign.id], [one.id, foreign.id], [one.id, 10**15]):
+        with pytest.raises(NotFound):
+            set_aside.again(ours, call, permissions=None)
+
+    assert set_aside.again(ours, [one.id], permissions=None) == 1 and jobs_of("porter:front") == 1
+    deliver()
+    assert set_aside.count(ours) == 1, "one try, and those behind it do not wait another day"
+    porter.poison.clear()
+    assert set_aside.again(ours, None, permissions=None) == 1
+    deliver()
+    assert porter.seen[-1] == [1] and set_aside.count() == 1 == set_aside.count(theirs)
+
+
+@pytest.mark.parametrize("fault", [OperationalError("gone"), NotNow("store_away", "Away.", "Wait.")])
+def test_a_fault_that_says_that_something_else_is_away_is_set_aside_while_others_go_on(
+    porter: Porter, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    monkeypatch.setattr(set_aside, "CUT_OFFS", 3)
+    ring(1, 2)
+    porter.poison[1] = fault
+    for number in range(3):
+        with pytest.raises(type(fault)):
+            deliver()
+        assert not WaitingEvent.objects.filter(tries__gt=0).exists(), "others did nothing meanwhile, so it may be so for all"
+        if number:
+            ring(100 + number, door="back")
+            deliver("porter:back")
+    with pytest.raises(type(fault)):
+        deliver()
+    assert WaitingEvent.objects.get(subscriber__contains="on_rang", lane="porter:front", cut_offs=2).failed_at is None
+    ring(103, door="back")
+    deliver("porter:back")
+    deliver()
+    assert porter.seen[-1] == [2] and WaitingEvent.objects.get().failed_at is not None

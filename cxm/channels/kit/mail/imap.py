@@ -144,7 +144,7 @@ class Mailbox:
         """Raises :class:`AuthExpired` where the server refuses; secrets never go over a line that should be encrypted and is not."""
         client = self._client
         if self._server.security == "starttls":
-            self._do("starts no TLS", client.starttls)
+            self._do("The IMAP server starts no TLS.", client.starttls)
         if login.token and "AUTH=XOAUTH2" not in client.capabilities:
             raise Rejected("The IMAP server takes no sign-in by OAuth2.", "Sign in with a password instead.")
         try:
@@ -173,7 +173,7 @@ class Mailbox:
 
     def select(self, folder: str) -> Folder:
         """Open ``folder`` for reading only. Raises :class:`Rejected` where there is none."""
-        kind, _ = self._do("opens no folder", lambda: self._client.select(encoded(folder), readonly=True))
+        kind, _ = self._do("The IMAP server opens no folder.", lambda: self._client.select(encoded(folder), readonly=True))
         if kind != "OK":
             raise Rejected(f"There is no folder “{folder}” in this mailbox.", "Choose another folder in the account's settings.")
         return Folder(self._number("UIDVALIDITY"), self._number("UIDNEXT"))
@@ -197,14 +197,16 @@ class Mailbox:
         return self._search(f"HEADER Message-ID {_quoted(message_id)}")
 
     def _search(self, criteria: str) -> list[int]:
-        kind, data = self._do("cannot search", lambda: self._client.uid("SEARCH", criteria))
+        kind, data = self._do("The IMAP server cannot search the folder.", lambda: self._client.uid("SEARCH", criteria))
         if kind != "OK":
             raise Unavailable("The IMAP server cannot search the folder.", "Try again in a minute.")
         return sorted({int(word) for line in data if isinstance(line, bytes) for word in line.split() if word.isdigit()})
 
     def heads(self, uids: list[int]) -> list[Head]:
         """Size and arrival of ``uids`` (at most a few hundred), in order; those gone meanwhile are missing."""
-        _, data = self._do("cannot list mail", lambda: self._client.uid("FETCH", _set(uids), "(UID RFC822.SIZE INTERNALDATE)"))
+        _, data = self._do(
+            "The IMAP server cannot list mail.", lambda: self._client.uid("FETCH", _set(uids), "(UID RFC822.SIZE INTERNALDATE)")
+        )
         found: dict[int, Head] = {}
         for entry in cast("list[object]", data):
             line = cast("tuple[object, ...]", entry)[0] if isinstance(entry, tuple) else entry
@@ -215,7 +217,7 @@ class Mailbox:
 
     def fetch(self, uid: int, limit: int) -> bytes | None:
         """The first ``limit`` bytes of a mail, left unread; None where it is gone."""
-        _, data = self._do("gives no mail", lambda: self._client.uid("FETCH", str(uid), f"(UID BODY.PEEK[]<0.{limit}>)"))
+        _, data = self._do("The IMAP server gives no mail.", lambda: self._client.uid("FETCH", str(uid), f"(UID BODY.PEEK[]<0.{limit}>)"))
         for entry in cast("list[object]", data):
             content = cast("tuple[object, ...]", entry)[1] if isinstance(entry, tuple) else None
             if isinstance(content, bytes):
@@ -224,7 +226,7 @@ class Mailbox:
 
     def append(self, folder: str, message: bytes, moment: datetime) -> None:
         """Put a copy into ``folder``, read. Raises like the others."""
-        kind, _ = self._do("takes no copy", lambda: self._client.append(encoded(folder), "(\\Seen)", moment, message))
+        kind, _ = self._do("The IMAP server takes no copy.", lambda: self._client.append(encoded(folder), "(\\Seen)", moment, message))
         if kind != "OK":
             raise Rejected(f"The IMAP server takes no copy in “{folder}”.", "Choose another folder in the account's settings.")
 
@@ -247,15 +249,15 @@ class Mailbox:
 
     def begin_wait(self) -> bool:
         """Ask the server to tell of new mail (IDLE, RFC 2177); True where it does so at once. Always followed by :meth:`end_wait`."""
-        return bool(self._do("cannot idle", self._begin_idle)) if self.can_idle else False
+        return bool(self._do("The IMAP server does not wait for news.", self._begin_idle)) if self.can_idle else False
 
     def heard(self) -> bool:
         """Read what the server said meanwhile; True where it is news. Call it once the socket can be read."""
-        return bool(self._do("broke off", self._listen)) if self.can_idle else True
+        return bool(self._do("The IMAP server broke off.", self._listen)) if self.can_idle else True
 
     def end_wait(self) -> bool:
         """Back to commands; True where news came with the last words."""
-        return bool(self._do("broke off", self._end_idle)) if self.can_idle else False
+        return bool(self._do("The IMAP server broke off.", self._end_idle)) if self.can_idle else False
 
     def _begin_idle(self) -> bool:
         client = self._client
@@ -284,14 +286,13 @@ class Mailbox:
             news |= _is_news(line)
         return news
 
-    def _do(self, what: str, call: Any) -> Any:
+    def _do(self, failed: str, call: Any) -> Any:
         """Run one command; every way it can break is the server being away."""
         try:
             return call()
         except (OSError, imaplib.IMAP4.error, ValueError) as error:
-            raise Unavailable(
-                f"The IMAP server {what} ({error})."[:300], "Try again in a minute; check host, port and security."
-            ) from error
+            text = f"{failed} It says: {error}" if str(error) else failed
+            raise Unavailable(text[:300], "Try again in a minute; check host, port and security.") from error
 
 
 def _is_news(line: bytes) -> bool:

@@ -16,6 +16,9 @@ from cxm.channels.kit.text import one_line
 TIMEOUT = 30.0
 
 
+_NO_MAIL = "The mail server does not take the mail."
+
+
 class _Client(smtplib.SMTP):
     """The library's protocol over our socket."""
 
@@ -97,30 +100,33 @@ class Outbox:
         """Hand over one mail. Until the server was asked for the content nothing can have left; from then on, unless it says no, it may."""
         client = self._client
         try:
-            _expect(client.mail(sender, [f"size={len(message)}"] if client.has_extn("size") else []), "the sender")
-            _expect(client.rcpt(recipient), "the recipient")
+            _expect(
+                client.mail(sender, [f"size={len(message)}"] if client.has_extn("size") else []),
+                f"The mail server takes no mail from {sender}.",
+            )
+            _expect(client.rcpt(recipient), f"The mail server takes no mail to {recipient}.")
         except (OSError, smtplib.SMTPException) as error:
             raise Unavailable("The SMTP server broke off before it took the mail.", "It is tried again.") from error
         try:
             code, answer = client.data(message)
         except smtplib.SMTPDataError as error:
             # The server refused to be given the content at all.
-            raise _refusal(error.smtp_code, error.smtp_error, "the mail") from error
+            raise _refusal(error.smtp_code, error.smtp_error, _NO_MAIL) from error
         except (OSError, smtplib.SMTPException) as error:
             raise Unavailable(
                 "The SMTP server broke off while it took the mail.", "Look in the mailbox whether it arrived.", effect_possible=True
             ) from error
-        _expect((code, answer), "the mail")
+        _expect((code, answer), _NO_MAIL)
 
 
-def _expect(answer: tuple[int, bytes], what: str) -> None:
+def _expect(answer: tuple[int, bytes], refused: str) -> None:
     code, text = answer
     if not 200 <= code < 300:
-        raise _refusal(code, text, what)
+        raise _refusal(code, text, refused)
 
 
-def _refusal(code: int, text: bytes | str, what: str) -> ConnectorError:
+def _refusal(code: int, text: bytes | str, refused: str) -> ConnectorError:
     said = one_line(text.decode("utf-8", "replace") if isinstance(text, bytes) else text, 300)
     if code in (421, 450, 451, 452, 454) or 400 <= code < 500:
-        return RateLimited(f"The mail server does not take {what} now: {code} {said}")
-    return Rejected(f"The mail server refuses {what}: {code} {said}", "Mend what it says, then answer again.")
+        return RateLimited(f"{refused} It says: {code} {said}", "It is tried again.")
+    return Rejected(f"{refused} It says: {code} {said}", "Mend what it says, then answer again.")
