@@ -22,6 +22,8 @@ from cxm.platform import observability
 from cxm.platform.rescue import DEAD_AFTER, HEARTBEAT, Rescue
 
 QUEUES = ("intake", "events", "outbound", "default")
+#: Workers look for jobs this often although nobody told them of any. Seconds.
+LOOK_EVERY = 2.0
 #: First key of the advisory locks of those who enqueue; the second is derived from the queueing lock.
 _LOCK_SPACE = 40_963
 
@@ -318,7 +320,7 @@ async def _work_group(worker_app: Any, queues: list[str] | None, concurrency: in
             concurrency=concurrency,
             wait=wait,
             listen_notify=listen,
-            fetch_job_polling_interval=2.0,
+            fetch_job_polling_interval=LOOK_EVERY,
             shutdown_graceful_timeout=25,
             install_signal_handlers=False,
             delete_jobs="successful",
