@@ -159,6 +159,7 @@ def _paced() -> None:
 
 @jobs.task("tests.in_a_row")
 def _in_a_row() -> None:
+    threading.Event().wait(0.05)  # so long that whoever looks meanwhile finds the lock taken
     _row.append(len(_row))
     connection.close()
 
@@ -180,9 +181,9 @@ def test_who_is_busy_rests_and_nobody_waits_for_a_look_at_the_clock(monkeypatch:
     _bell.append(bell := Bell(busy=2))
     _row.clear()
     _paced.defer(lock="tests.bell", queueing_lock="tests.bell")
-    for _ in range(20):
+    for _ in range(8):
         _in_a_row.defer(lock="tests.in_a_row")
-    asyncio.run(_work_until(bell.last, 20))
+    asyncio.run(_work_until(bell.last, 8))
     assert len(bell.began) == 3, "what comes while it runs and rests is done once"
     for end, begin in zip(bell.ended, bell.began[1:], strict=False):
         assert begin - end >= 0.29
