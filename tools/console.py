@@ -91,6 +91,7 @@ PLACES = (
     Place("shifts", "settings/shifts", "/settings/shifts"),
     Place("audit", "settings/audit", "/settings/audit"),
     Place("webhooks", "settings/webhooks", "/settings/webhooks"),
+    Place("addresses", "settings/addresses", "/settings/addresses"),
     Place("hours", "settings/hours", "/settings/hours"),
     Place("queues", "settings/queues", "/settings/queues"),
     Place("design", "design", "/design"),

@@ -94,31 +94,40 @@ def defer_take_in(account: UUID) -> None:
 def take_in_all(account_id: UUID) -> None:
     """Take in whatever waits for one account, oldest first, until nothing waits."""
     row = Account.everywhere.filter(pk=account_id).first()  # everywhere: a job knows only the mailbox's account
-    while row is not None and take_in_batch(row):
-        pass
+    more = row is not None
+    while row is not None and more:
+        with events.at_once():
+            _, more = _take_in(row)
 
 
 def take_in_batch(account: Account) -> int:
     """Take in up to 200 waiting deliveries, and of large ones fewer, in one transaction; returns how many there were."""
+    return _take_in(account)[0]
+
+
+def _take_in(account: Account) -> tuple[int, bool]:
+    """How many were taken in, and whether more waited when it began: whoever comes later brings a job of their own."""
     with transaction.atomic():
         waiting = Delivery.objects.for_organization(account.organization_id).filter(account_id=account.id, done_at=None).order_by("serial")
-        rows = list(waiting.select_for_update(skip_locked=True)[: _as_many_as_fit(waiting)])
+        count, more = _as_many_as_fit(waiting)
+        rows = list(waiting.select_for_update(skip_locked=True)[:count])
         if not rows:
-            return 0
+            return 0, False
         mapped = [Mapped(row, list(_map(account, row))) for row in rows]
         settle(account, mapped)
-    return len(rows)
+    return len(rows), more
 
 
-def _as_many_as_fit(waiting: QuerySet[Delivery]) -> int:
-    """How many of the oldest are held in memory at once: mails with films wait by the hundred after a night without us."""
+def _as_many_as_fit(waiting: QuerySet[Delivery]) -> tuple[int, bool]:
+    """How many of the oldest are held in memory at once (mails with films wait by the hundred after a night without us), and whether that
+    may leave some."""
     count, size = 0, 0
     for length in waiting.values_list(Length("body"), flat=True)[:BATCH]:
         size += length
         if count and size > BATCH_BYTES:
-            break
+            return count, True
         count += 1
-    return count
+    return count, count == BATCH
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from uuid import UUID
 from cxm.platform import jobs
 
 
-@jobs.task("connect.take_in", queue="intake")
+@jobs.task("connect.take_in", queue="intake", pace=0.2)
 def take_in(account: str) -> None:
     """Take in what waits in one mailbox."""
     from cxm.connect import mailbox

@@ -55,6 +55,7 @@ def tabs(actor: Actor, active: str) -> list[dict[str, Any]]:
         ("queues", _("Queues"), "desk:write"),
         ("tokens", _("API tokens"), "tokens:write"),
         ("webhooks", _("Webhooks"), "webhooks:write"),
+        ("addresses", _("Addresses"), "stops:read"),
         ("sessions", _("Sign-ins"), None),
         ("appearance", _("Appearance"), None),
         ("audit", _("Audit log"), "audit:read"),

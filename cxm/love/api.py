@@ -6,6 +6,7 @@ from cxm.love.clocks import zone_of
 from cxm.love.selectors.cases import case, case_moves, cases, offered_cases
 from cxm.love.selectors.detail import PersonTimeline, answered_meanwhile, conversation, conversation_of, conversation_row
 from cxm.love.selectors.inbox import conversations, counts, neighbours, next_one, notifications, queue_counts, units_of, waiting_count
+from cxm.love.selectors.last_word import last_word
 from cxm.love.selectors.pledges import pledge_counts, pledges
 from cxm.love.services.answers import reply, take_back
 from cxm.love.services.cases import create as create_case
@@ -63,6 +64,7 @@ __all__ = [
     "gone",
     "here",
     "hours",
+    "last_word",
     "link_case",
     "look",
     "merge_cases",

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from cxm.connect.events import ReceiptsHeard
 from cxm.kernel.clock import now
-from cxm.outbound import uploads
+from cxm.outbound import suppressed, uploads
 from cxm.outbound.events import Said
 from cxm.outbound.gateway import CALL_SECONDS
 from cxm.outbound.models import Attempt, Intent, Upload
@@ -41,6 +41,7 @@ def forget(organization: UUID, conversations: Collection[UUID]) -> list[tuple[UU
         return []
     sent = [(row.account_id, row.native_id) for row in rows if row.native_id]
     since = min(row.created_at for row in rows)
+    suppressed.forget(organization, rows)
     for row in rows:
         _empty(row)
     Attempt.objects.for_organization(organization).filter(intent_id__in=[row.id for row in rows]).update(detail="")

@@ -1,6 +1,6 @@
 """The gateway: carries out one intent, at most once.
 
-In order: not before its time; no stop covers it; its account may speak; nobody else is carrying it out; the attempt is written
+In order: not before its time; no stop covers it; its account may speak; whom it is for may be written to; nobody else is carrying it out; the attempt is written
 and committed; the stop is read once more inside ``govern.beginning``; only then the connector is called. What comes back is one of
 sent, refused, later or unknown. Unknown is read back where the platform can tell, sent again under the same id where the platform
 promises that is one effect, else left to a person. It is never sent blindly again.
@@ -26,7 +26,7 @@ from cxm.kernel.actor import Actor, system
 from cxm.kernel.clock import format_instant, now
 from cxm.kernel.errors import CxmError, NotFound
 from cxm.kernel.network import AuthExpired, ConnectorError, Gone, RateLimited, Rejected, Unavailable
-from cxm.outbound import uploads
+from cxm.outbound import suppressed, uploads
 from cxm.outbound.events import Said
 from cxm.outbound.models import Attempt, Intent
 from cxm.outbound.services import changed
@@ -118,11 +118,14 @@ def _claim(known: Intent, rules: SendRules | None) -> Attempt | None:
         if rules.held:
             _put_back(row, 60, rules.held)
             return None
+        if why := suppressed.why_not(row):
+            _put_back(row, 60, why, reason=suppressed.HELD)
+            return None
         if _earlier_open(row) or _calls_under_way(row) >= CALLS_AT_ONCE:
             _put_back(row, 1, "")
             return None
-        row.state, row.detail = "claimed", ""
-        row.save(update_fields=["state", "detail"])
+        row.state, row.detail, row.reason = "claimed", "", ""
+        row.save(update_fields=["state", "detail", "reason"])
         return Attempt.objects.add(row.organization_id, intent=row, at=now())
 
 
@@ -283,10 +286,10 @@ def _undo_claim(known: Intent, attempt: Attempt) -> None:
             _put_back(row, 0, "")
 
 
-def _put_back(row: Intent, seconds: float, detail: str) -> None:
+def _put_back(row: Intent, seconds: float, detail: str, *, reason: str = "") -> None:
     told = (row.state, row.detail)
-    row.state, row.detail, row.not_before = "queued", detail[:1000], now() + timedelta(seconds=seconds)
-    row.save(update_fields=["state", "detail", "not_before"])
+    row.state, row.detail, row.reason, row.not_before = "queued", detail[:1000], reason, now() + timedelta(seconds=seconds)
+    row.save(update_fields=["state", "detail", "reason", "not_before"])
     if told != (row.state, row.detail):
         changed(row)
     _again(row, seconds)

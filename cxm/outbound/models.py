@@ -73,6 +73,18 @@ class Attempt(OrganizationModel):
         indexes = [models.Index(fields=["intent", "at"], name="attempt_order")]
 
 
+class Suppressed(OrganizationModel):
+    """An address nothing is sent to. ``at``: when it was last reported; whoever writes to us after that is answered."""
+
+    address = models.CharField(max_length=320)
+    reason = models.CharField(max_length=20)
+    detail = models.CharField(max_length=1000, default="")
+    at = models.DateTimeField()
+
+    class Meta(OrganizationModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization_id", "address"], name="suppressed_once")]
+
+
 class Upload(OrganizationModel):
     """A file a member attached; its bytes lie in ``platform.blobs``. ``sent``: an intent carries it."""
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from cxm.govern import api as govern
 from cxm.kernel.errors import NotFound, TooLarge
 from cxm.outbound import api as outbound
+from cxm.outbound import suppressed_rest
 from cxm.outbound.contracts import Reply
 from cxm.outbound.events import public_delivery
 
@@ -30,7 +31,8 @@ class AttemptOut(BaseModel):
 
 class ReplyOut(BaseModel):
     """A reply. ``state``: waiting (undo), queued, sent, failed, unknown, held, cancelled; ``delivery`` by receipts alone:
-    delivered, read or failed; ``reason``: why it was not, as a word, or ``later`` while it is late, ``complained`` where they called it spam."""
+    delivered, read or failed; ``reason``: why it was not, as a word, or ``later`` while it is late, ``complained`` where they called it spam; ``suppressed`` while it
+    waits because nothing is sent to their address."""
 
     id: UUID
     state: str
@@ -126,4 +128,4 @@ def _visible(request: HttpRequest, reply: UUID, permission: str) -> Reply:
     return found
 
 
-ROUTES = [("", router)]
+ROUTES = [("", router), ("/suppressions", suppressed_rest.router)]

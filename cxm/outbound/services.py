@@ -16,7 +16,7 @@ from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
 from cxm.kernel.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound
 from cxm.kernel.ids import parse_id
-from cxm.outbound import uploads
+from cxm.outbound import suppressed, uploads
 from cxm.outbound.contracts import NewIntent, Reply
 from cxm.outbound.events import IntentChanged
 from cxm.outbound.models import Intent
@@ -62,7 +62,7 @@ def take_back(actor: Actor, intent: UUID) -> Reply:
     with transaction.atomic():
         row = find(actor.organization, intent, lock=True)
         _may(actor, row)
-        if row.state not in ("waiting", "held"):
+        if row.state not in ("waiting", "held") and (row.state, row.reason) != ("queued", suppressed.HELD):
             raise Conflict(
                 "too_late", "It can no longer be taken back.", "It was sent, is being sent, or was cancelled before; look at its state."
             )

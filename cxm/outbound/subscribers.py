@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from cxm.channels.contracts import DELIVERIES
 from cxm.connect.events import AccountChanged, ReceiptsHeard
+from cxm.kernel.clock import now, parse_instant
+from cxm.kernel.errors import CxmError
+from cxm.outbound import suppressed
 from cxm.outbound.gateway import conclude
 from cxm.outbound.models import Intent
 from cxm.outbound.services import changed
@@ -45,7 +51,15 @@ def note_receipts(event: ReceiptsHeard) -> None:
             row.reason = str(best.get("reason") or "")[:20] if row.delivery in _UNWELCOME else ""
             row.detail = str(best.get("detail") or "")[:1000] if row.delivery in _UNWELCOME else ""
             row.save(update_fields=["delivery", "reason", "detail"])
+            suppressed.learn(row, _moment(best))
             changed(row)
+
+
+def _moment(told: Mapping[str, Any]) -> datetime:
+    try:
+        return min(parse_instant(str(told.get("at") or "")), now())
+    except CxmError:
+        return now()
 
 
 def _known_to_have_left(event: ReceiptsHeard) -> None:

@@ -8,7 +8,9 @@ would cost more than most events; and it gives way after a turn, so that a long 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -26,7 +28,7 @@ Condition = Callable[[Any], bool]
 #: Events handed over in one transaction, at most: so many, and about so many bytes of them. And how often in one turn of a lane.
 MOST, MOST_BYTES, TURN = 64, 2_000_000, 8
 #: A lane whose events wait for longer than this is looked after: its job may be lost.
-FORGOTTEN = timedelta(minutes=1)
+FORGOTTEN = timedelta(seconds=15)
 _log = structlog.get_logger(__name__)
 
 
@@ -79,7 +81,35 @@ def hand_over(identifier: int, event: Event) -> None:
         _wake(lane)
 
 
+_here = threading.local()
+
+
+@contextmanager
+def at_once() -> Generator[None]:
+    """What is published within is handed over right after it, by this thread, if no exception leaves it: a job for each step would cost more
+    than the step, and whoever waits would wait for each. Only for what has committed when it ends, in a process that works.
+
+    Where the process dies in between, :func:`wake_forgotten` finds what waits.
+    """
+    lanes: dict[str, None] = {}
+    _here.lanes = lanes
+    try:
+        yield
+    finally:
+        _here.lanes = None
+    for lane in lanes:
+        try:
+            deliver.run(lane)
+        except Exception as error:
+            _log.warning("events.not_at_once", lane=lane, error=type(error).__name__)
+            _wake(lane)  # a job is patient
+
+
 def _wake(lane: str) -> None:
+    lanes: dict[str, None] | None = getattr(_here, "lanes", None)
+    if lanes is not None:
+        lanes[lane] = None
+        return
     deliver.defer(lock=f"deliver:{lane}", queueing_lock=f"deliver:{lane}", lane=lane)
 
 
@@ -95,7 +125,12 @@ def deliver(lane: str) -> None:
 @jobs.periodic("platform.forgotten_events", "* * * * *", queue="events")
 def wake_forgotten() -> None:
     """See to it that no lane waits for a job that is no more."""
-    forgotten = WaitingEvent.objects.filter(failed_at=None, at__lt=now() - FORGOTTEN).values_list("lane", flat=True).distinct()
+    wake_waiting(FORGOTTEN)
+
+
+def wake_waiting(since: timedelta = timedelta(0)) -> None:
+    """Wake every lane in which something waits for longer than that: a process that begins does not know who handed over what before it."""
+    forgotten = WaitingEvent.objects.filter(failed_at=None, at__lte=now() - since).values_list("lane", flat=True).distinct()
     for lane in forgotten.order_by("lane")[:1000]:
         _wake(lane)
 

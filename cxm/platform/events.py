@@ -10,7 +10,7 @@ from django.db import connection
 
 from cxm.kernel.events import Event
 from cxm.platform import deliveries, eventlog, followers
-from cxm.platform.deliveries import on
+from cxm.platform.deliveries import at_once, on, wake_waiting
 from cxm.platform.eventlog import LoggedEvent, decode, ends, forget_recent, replay, since
 from cxm.platform.followers import StartOver, follow, lag, start_over
 
@@ -26,5 +26,5 @@ def publish(event: Event) -> int:
 
 
 __all__ = [
-    "LoggedEvent", "StartOver", "decode", "ends", "follow", "forget_recent", "lag", "on", "publish", "replay", "since", "start_over",
+    "LoggedEvent", "StartOver", "at_once", "decode", "ends", "follow", "forget_recent", "lag", "on", "publish", "replay", "since", "start_over", "wake_waiting",
 ]  # fmt: skip

@@ -3,6 +3,7 @@ the event."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,8 @@ Function = Callable[[Sequence[Any]], None]
 #: Events a follower is given at once, at most; and how long it waits before it tries again where its engine is away.
 BATCH = 16
 AGAIN = timedelta(seconds=5)
+#: A follower that was woken lets so many seconds pass: what people wait for is done first, and what comes meanwhile costs one commit.
+LINGER = 0.15
 FOLLOWERS: dict[str, tuple[Function, frozenset[str]]] = {}
 _NEXT = (
     "select transaction, id, name, case when id = any(%s) then null else payload end from platform_eventlog where (transaction, id) > (%s, %s) and "
@@ -72,8 +75,10 @@ def follow_on(follower: str) -> None:
     """Give a follower what it has not seen, until it has seen everything."""
     if follower not in FOLLOWERS:
         return
+    if jobs.in_worker():
+        time.sleep(LINGER)
     try:
-        while _follow(follower):
+        while _follow(follower) == BATCH:
             pass
     except NotNow:
         wake(follower, after=AGAIN)
@@ -88,7 +93,7 @@ def _follow(follower: str) -> int:
         return _follow_batch(follower)
     except StartOver:
         start_over(follower)
-        return 1
+        return BATCH
 
 
 def start_over(follower: str) -> None:
@@ -101,8 +106,10 @@ def _follow_batch(follower: str) -> int:
     function, names = FOLLOWERS[follower]
     recent = eventlog.RECENT.all()
     with transaction.atomic():
-        EventCursor.objects.get_or_create(follower=follower)
-        cursor_row = EventCursor.objects.select_for_update().get(follower=follower)
+        cursor_row = EventCursor.objects.select_for_update().filter(follower=follower).first()
+        if cursor_row is None:
+            EventCursor.objects.get_or_create(follower=follower)
+            cursor_row = EventCursor.objects.select_for_update().get(follower=follower)
         with connection.cursor() as cursor:
             cursor.execute(_NEXT, [list(recent), cursor_row.transaction, cursor_row.event, sorted(names), BATCH])
             rows = cursor.fetchall()

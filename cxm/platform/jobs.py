@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
-from procrastinate import BaseRetryStrategy, RetryDecision, exceptions
-from procrastinate.contrib.django import app
+from procrastinate import BaseRetryStrategy, PsycopgConnector, RetryDecision, exceptions
+from procrastinate.contrib.django import app, connector_params
 from procrastinate.jobs import Job, Status
 
+from cxm.kernel.clock import now
 from cxm.kernel.errors import NotNow
 from cxm.platform import observability
 from cxm.platform.rescue import DEAD_AFTER, HEARTBEAT, Rescue
 
 QUEUES = ("intake", "events", "outbound", "default")
+#: Workers look for jobs this often although nobody told them of any. Seconds.
+LOOK_EVERY = 2.0
 #: First key of the advisory locks of those who enqueue; the second is derived from the queueing lock.
 _LOCK_SPACE = 40_963
 
@@ -70,6 +74,8 @@ class Task:
         returned where one waits already. ``schedule_at``: not before this instant.
         """
         configured = self._task.configure(lock=lock, queueing_lock=queueing_lock, schedule_at=schedule_at, priority=priority)
+        if schedule_at is not None:
+            _worker.look_at(schedule_at)
         if queueing_lock is None:
             _enqueue(configured, arguments)
             return True
@@ -92,9 +98,7 @@ def _enqueue(configured: Any, arguments: dict[str, Any]) -> None:
 
 def _enqueue_one(configured: Any, arguments: dict[str, Any], queueing_lock: str, *, patient: bool) -> bool:
     """Enqueue; False where one of its kind waits already, or (unless ``patient``) may be enqueued by another transaction that is still open."""
-    if _one_waits(queueing_lock):  # most often one does: a failed insert costs more, and a page in the server's log
-        return False
-    if not patient and not _first_to_enqueue(queueing_lock):
+    if not _may_enqueue(queueing_lock, patient=patient):
         return False
     try:
         with transaction.atomic():  # the library tells of a waiting one by a failed insert
@@ -107,28 +111,43 @@ def _enqueue_one(configured: Any, arguments: dict[str, Any], queueing_lock: str,
     return True
 
 
-def _first_to_enqueue(queueing_lock: str) -> bool:
-    """Whether no other open transaction enqueues one of this kind: our insert would wait for its end, and it perhaps for ours.
+def _may_enqueue(queueing_lock: str, *, patient: bool) -> bool:
+    """Whether none of this kind waits (most often one does: a failed insert costs more, and a page in the server's log) and, unless
+    ``patient``, no other open transaction enqueues one: our insert would wait for its end, and it perhaps for ours.
 
     Of the locks there are few, so that no transaction can use up the server's; two kinds that share one cost a look after the commit.
     """
     with connection.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_xact_lock(%s, hashtext(%s) %% 1024)", [_LOCK_SPACE, queueing_lock])
+        cursor.execute(
+            "select case when exists(select 1 from procrastinate_jobs where queueing_lock = %s and status = 'todo') then false "
+            "when %s then true else pg_try_advisory_xact_lock(%s, hashtext(%s) %% 1024) end",
+            [queueing_lock, patient, _LOCK_SPACE, queueing_lock],
+        )
         row = cursor.fetchone()
     return bool(row and row[0])
 
 
-def _one_waits(queueing_lock: str) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("select 1 from procrastinate_jobs where queueing_lock = %s and status = 'todo'", [queueing_lock])
-        return cursor.fetchone() is not None
+def task(name: str, *, queue: str = "default", retry: bool = True, pace: float = 0) -> Callable[[Callable[..., None]], Task]:
+    """Register a synchronous function as a job. ``name`` is stable: it stands in stored rows.
 
-
-def task(name: str, *, queue: str = "default", retry: bool = True) -> Callable[[Callable[..., None]], Task]:
-    """Register a synchronous function as a job. ``name`` is stable: it stands in stored rows."""
+    ``pace``: in a worker, a job of one lock begins at the earliest so many seconds after the one before it ended. What comes meanwhile is
+    done with it: whoever is busy costs less, and delays others less.
+    """
 
     def register(function: Callable[..., None]) -> Task:
-        return Task(app.task(name=name, queue=queue, retry=_RETRY if retry else False)(function), function)
+        if not pace:
+            return Task(app.task(name=name, queue=queue, retry=_RETRY if retry else False)(function), function)
+
+        def paced(context: Any, **arguments: Any) -> None:
+            job = context.job
+            if (rest := _worker.rest(job.lock)) > 0:
+                made.defer(lock=job.lock, queueing_lock=job.queueing_lock, schedule_at=now() + timedelta(seconds=rest), **arguments)
+                return
+            function(**arguments)
+            _worker.ended(job.lock, pace)
+
+        made = Task(app.task(name=name, queue=queue, retry=_RETRY if retry else False, pass_context=True)(paced), function)
+        return made
 
     return register
 
@@ -159,8 +178,8 @@ async def work(
     # What is due by the clock is enqueued over a line of this thread's, which nobody else would open again after the database was away.
     await sync_to_async(connections.close_all)()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(concurrency + senders + 8, thread_name_prefix="job"))
-    worker_app = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
-    _wake_for_the_next_of_a_lock(worker_app.job_manager)
+    worker_app = app.with_connector(PsycopgConnector(kwargs=connector_params(), configure=_one_statement_each))
+    _worker.works(worker_app.job_manager, wait)
     _leave_it_to_one_that_waits(worker_app.job_manager)
     async with worker_app.open_async():
         if alone:
@@ -170,31 +189,96 @@ async def work(
                 together.create_task(_work_group(worker_app, names, most, wait=wait, listen=listen))
 
 
-def _wake_for_the_next_of_a_lock(manager: Any) -> None:
-    """A job that ends frees the next one of its lock. The library looks for jobs when one is enqueued and every two seconds, not when one ends:
-    a row of jobs of one lock would go on at one in two seconds."""
-    wakes: list[Callable[..., Any]] = []
-    listen, finish = manager.listen_for_jobs, manager.finish_job
+async def _one_statement_each(line: psycopg.AsyncConnection) -> None:
+    """The library never asks two things in one transaction: to begin and end one each time is twice its way to the server."""
+    await line.set_autocommit(True)
 
-    async def listen_for_jobs(*, on_notification: Callable[..., Any], **rest: Any) -> None:
-        wakes.append(on_notification)
-        try:
-            await listen(on_notification=on_notification, **rest)
-        finally:
-            wakes.remove(on_notification)
 
-    async def finish_job(job: Job, *arguments: Any, **named: Any) -> None:
-        await finish(job, *arguments, **named)
-        if job.lock:
-            await look_again()
-            # Whoever was looking at this very moment forgets that it was woken.
-            asyncio.get_running_loop().call_later(0.05, lambda: asyncio.ensure_future(look_again()))
+class _Worker:
+    """This process as one that works: when it looks for jobs, besides when one is enqueued and every two seconds, and who rests."""
 
-    async def look_again() -> None:
-        for wake in list(wakes):
+    #: Locks whose rest is remembered, at most.
+    most = 10_000
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wakes: list[Callable[..., Any]] = []
+        self._rests: dict[str, float] = {}
+        self._told = 0
+        self._looking: asyncio.Future[None] | None = None
+
+    def works(self, manager: Any, wait: bool) -> None:
+        """From now on, with this manager of jobs; where it does not ``wait`` for jobs, nobody rests."""
+        self._loop = asyncio.get_running_loop() if wait else None
+        self._rests.clear()
+        listen, finish = manager.listen_for_jobs, manager.finish_job_by_id_async
+
+        async def listen_for_jobs(*, on_notification: Callable[..., Any], **rest: Any) -> None:
+            async def told(**what: Any) -> None:
+                self._told += 1
+                await on_notification(**what)
+
+            self._wakes.append(on_notification)
+            try:
+                await listen(on_notification=told, **rest)
+            finally:
+                self._wakes.remove(on_notification)
+
+        async def finish_job(job: Job, status: Status, delete_job: bool) -> None:
+            if not job.lock:
+                await finish(job_id=job.id, status=status, delete_job=delete_job)
+                return
+            # A job that ends frees the next one of its lock: a row of jobs of one lock would go on at one in two seconds. Of one enqueued
+            # while this one ends we are told, but whoever looked then found the lock taken.
+            told = self._told
+            row = await manager.connector.execute_query_one_async(
+                _FINISH, job_id=job.id, status=status.value, delete_job=delete_job, lock=job.lock
+            )
+            if row["waits"] or told != self._told:
+                await self._look_again()
+                # Whoever was looking at this very moment forgets that it was woken.
+                asyncio.get_running_loop().call_later(0.05, self._soon)
+
+        manager.listen_for_jobs, manager.finish_job = listen_for_jobs, finish_job
+
+    @property
+    def lives(self) -> bool:
+        """Whether this process works for as long as it lives."""
+        return self._loop is not None and not self._loop.is_closed()
+
+    def look_at(self, at: datetime) -> None:
+        """Look for jobs at this instant, if it is soon."""
+        seconds = (at - now()).total_seconds()
+        if self._loop is not None and not self._loop.is_closed() and seconds < _SOON:
+            self._loop.call_soon_threadsafe(self._loop.call_later, max(seconds, 0) + 0.005, self._soon)
+
+    def rest(self, lock: str) -> float:
+        """Seconds for which a lock still rests."""
+        return self._rests.get(lock, 0) - time.monotonic()
+
+    def ended(self, lock: str, pace: float) -> None:
+        """A job of this lock ended: it rests."""
+        if self._loop is None:
+            return
+        if len(self._rests) >= self.most:
+            self._rests.clear()
+        self._rests[lock] = time.monotonic() + pace
+
+    def _soon(self) -> None:
+        self._looking = asyncio.ensure_future(self._look_again())
+
+    async def _look_again(self) -> None:
+        for wake in list(self._wakes):
             await wake(channel="finished", notification={"type": "job_inserted", "job_id": 0})
 
-    manager.listen_for_jobs, manager.finish_job = listen_for_jobs, finish_job
+
+_worker = _Worker()
+#: Jobs that are due later than in so many seconds are found by looking every two.
+_SOON = 60.0
+_FINISH = (
+    "with ended as (select procrastinate_finish_job_v1(%(job_id)s, %(status)s, %(delete_job)s)) "
+    "select exists(select 1 from procrastinate_jobs where lock = %(lock)s and status = 'todo' and (scheduled_at is null or scheduled_at <= now())) as waits from ended"
+)
 
 
 def _leave_it_to_one_that_waits(manager: Any) -> None:
@@ -236,7 +320,7 @@ async def _work_group(worker_app: Any, queues: list[str] | None, concurrency: in
             concurrency=concurrency,
             wait=wait,
             listen_notify=listen,
-            fetch_job_polling_interval=2.0,
+            fetch_job_polling_interval=LOOK_EVERY,
             shutdown_graceful_timeout=25,
             install_signal_handlers=False,
             delete_jobs="successful",
@@ -252,6 +336,11 @@ async def _work_group(worker_app: Any, queues: list[str] | None, concurrency: in
 def work_off(queues: list[str] | None = None) -> None:
     """Run every due job now, in this process, until none is left (commands without a running server, tests)."""
     asyncio.run(work(queues=queues, concurrency=1, wait=False, listen=False))
+
+
+def in_worker() -> bool:
+    """Whether this process works for as long as it lives, and not only until nothing waits."""
+    return _worker.lives
 
 
 def waiting_count() -> dict[str, int]:

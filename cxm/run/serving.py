@@ -273,6 +273,7 @@ async def _work(queues: list[str] | None, *, alone: bool) -> None:
     while True:
         try:
             options = settings()
+            await asyncio.to_thread(_wake_waiting)
             await jobs.work(queues=queues, concurrency=options.workers, senders=options.senders, alone=alone and options.embedded)
             _log.warning("worker.ended")  # only a cancelled one may end
         except asyncio.CancelledError:
@@ -281,6 +282,17 @@ async def _work(queues: list[str] | None, *, alone: bool) -> None:
             _log.warning("worker.cut", error=type(error).__name__)
             events.forget_recent()
         await asyncio.sleep(1)
+
+
+def _wake_waiting() -> None:
+    from django.db import connections
+
+    from cxm.platform import events
+
+    try:
+        events.wake_waiting()
+    finally:
+        connections.close_all()  # this thread is not seen again
 
 
 async def _keep_up(postgres: EmbeddedPostgres) -> None:

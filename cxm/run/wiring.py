@@ -23,6 +23,7 @@ def wire() -> None:
     connect.register_acceptor(listen.accept, listen.judged)
     govern.register_held_items(outbound.HeldReplies())
     govern.register_accounts(_unit_of_account)
+    outbound.register_last_word(love.last_word)
     people.register_timeline(love.PersonTimeline())
     people.register_timeline(listen.MentionTimeline())
     people.register_holder(love.PersonEraser())  # first: it finds what we said to them

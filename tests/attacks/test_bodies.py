@@ -28,6 +28,7 @@ MAKING: dict[str, Any] = {
     "POST /accounts": {"channel": "webhook", "name": "A"}, "POST /webhooks": {"url": "https://hooks.example.com/x", "events": ["love.conversations_opened"]}, "POST /topics": {"name": "T", "query": "x"},
     "POST /sources": {"account": "{own:mailbox}", "kind": "folder", "settings": {"folder": "Mine"}}, "POST /accounts/test": {"channel": "webhook"}, "POST /queues": {"name": "Q"}, "POST /bulk": {"action": "tag", "add": ["x"], "conversations": ["{own:conversation}"]},
     "POST /cases": {"title": "C", "conversations": ["{own:conversation}"]}, "POST /mentions/search": {"query": "x"}, "POST /mentions/aggregate": {"query": "x"}, "POST /queries/parse": {"query": "x"},
+    "POST /suppressions/lift": {"address": "nobody@example.com", "reason": "x"},
     "POST /events/again": {"all": True},
     "POST /accounts/authorize": {"channel": "email", "name": "Signed in", "way": "google", "settings": {"address": "care@example.com"}, "client_id": "x", "client_secret": "y"},
 }  # fmt: skip

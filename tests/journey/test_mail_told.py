@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
+from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
 from html import unescape
@@ -19,14 +20,19 @@ from cxm.channels.email.tests.provider import SETTINGS, MailServer
 from cxm.connect import api as connect
 from cxm.connect import mailbox
 from cxm.connect.models import Account
-from cxm.kernel.clock import now
+from cxm.connect.tests.hooks_kit import rest
+from cxm.govern import api as govern
+from cxm.kernel.clock import now, shifted_by
+from cxm.kernel.errors import NotFound
 from cxm.kernel.ids import new_id
 from cxm.love import api as love
 from cxm.love.contracts import InboxFilter
 from cxm.outbound import api as outbound
 from cxm.outbound import gateway
 from cxm.outbound.events import public_delivery
-from tests.houses import House, _own_store, assert_safe, house, settle  # noqa: F401 - fixtures
+from cxm.outbound.models import Intent
+from tests.houses import House, _own_store, assert_safe, house, other, settle  # noqa: F401 - fixtures
+from tests.houses import post as post_form
 
 pytestmark = pytest.mark.django_db
 ALIAS = "hola@acme.example"
@@ -180,3 +186,62 @@ def test_who_claims_to_work_here_is_believed_only_by_our_own_server(house: House
     proof = "Authentication-Results: mx.acme.example; dmarc=pass header.from=marlow.example"
     post.comes(mail(f"Owner <{house.email}>", "care@acme.example", "Done", "Signed off.", "In-Reply-To: <do-it@x.example>", proof))
     assert post.page(browser, house.email).count("Nothing proves it.") == 1, "the second is proven, the first stays as it is"
+
+
+def test_who_complained_is_not_written_to_until_they_write_or_somebody_says_why(
+    house: House, other: House, monkeypatch: pytest.MonkeyPatch
+):
+    post, browser, organization = Post(house, monkeypatch), house.browser(), house.organization
+    ana, report = "ana@customer.example", 'Content-Type: multipart/report; report-type=feedback-report; boundary="b"'
+    post.comes(mail(f"Ana <{ana}>", "care@acme.example", "Pedido", "¿Dónde está?"))
+    _, message_id = post.answer(ana, "En camino.")
+    told = (
+        "--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\n\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\n"
+    )
+    post.comes(
+        mail("fbl@x.example", "care@acme.example", "Complaint", f"{told}Message-ID: {message_id}\r\n\r\n--b--", "MIME-Version: 1.0", report)
+    )
+
+    def try_again(reply: UUID) -> tuple[str, str]:
+        Intent.everywhere.filter(pk=reply).update(not_before=now())  # everywhere: a test
+        gateway.carry_out(reply)
+        found = outbound.reply(organization, reply)
+        return found.state, found.reason
+
+    waits = love.reply(house.owner, post.conversation(ana), "¿Llegó?").id
+    assert try_again(waits) == ("queued", "suppressed") and len(post.server.sent) == 1
+    assert f"{ana} called mail of ours spam." in post.page(browser, ana)
+    assert f"/inbox/replies/{waits}/take-back" in post.page(browser, ana)
+    love.take_back(house.owner, waits)
+
+    listed = assert_safe(browser.get("/settings/addresses"))
+    assert ana in listed and "They called mail of ours spam." in listed
+    assert ana not in assert_safe(other.browser().get("/settings/addresses"))
+    with pytest.raises(NotFound):
+        outbound.lift_suppression(other.owner, ana, "theft")
+    assert post_form(browser, "/settings/addresses", {"address": ana, "reason": " "}).status_code == 422
+    call = rest(house)
+    assert [one["address"] for one in call("GET", "/suppressions").json()["items"]] == [ana]
+    agent = house.join("agent@marlow.example", "agent")
+    assert post_form(agent, "/settings/addresses", {"address": ana, "reason": "x"}).status_code == 403
+    assert call("POST", "/suppressions/lift", {"address": ana.upper(), "reason": "She rang."}).status_code == 204
+    assert call("POST", "/suppressions/lift", {"address": ana, "reason": "She rang."}).status_code == 404
+    assert [one.detail for one in govern.entries(organization) if one.action == "address.lift"] == [
+        {"why": "She rang.", "was": "complained"}
+    ]
+    rung = love.reply(house.owner, post.conversation(ana), "Ya llega.").id
+    assert try_again(rung)[0] == "sent"
+
+    returned = (
+        f"This is the qmail-send program.\r\n\r\n<{ana}>:\r\nSorry, no mailbox here by that name. (#5.1.1)\r\n\r\nMessage-ID: {message_id}"
+    )
+    with shifted_by(timedelta(minutes=5)):
+        Intent.everywhere.filter(native_id=message_id).update(delivery=None)  # everywhere: a test; a complaint outranks a return
+        post.comes(mail("MAILER-DAEMON@x.example", "care@acme.example", "failure notice", returned))
+        gone = love.reply(house.owner, post.conversation(ana), "¿Sigue ahí?").id
+        assert try_again(gone) == ("queued", "suppressed")
+    with shifted_by(timedelta(minutes=10)):
+        post.comes(mail(f"Ana <{ana}>", "care@acme.example", "Re: Pedido", "Sí, gracias.", f"In-Reply-To: {message_id}"))
+        assert try_again(gone)[0] == "sent", "they wrote to us after that"
+        outbound.forget(organization, [post.conversation(ana)])
+        assert outbound.suppressions(house.owner).items == []

@@ -127,9 +127,9 @@ def test_signing_in_at_a_platform_begins_on_the_command_line(house: House, cxm: 
 def test_the_doctor_names_accounts_that_fail_with_the_mend(house: House, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(doctor, "engine", nullcontext)
     account = house.account()
-    assert [(one.check, one.ok) for one in doctor._accounts()] == [("accounts", True)]
+    assert [(one.check, one.ok) for one in doctor._accounts()] == [("accounts", True), ("events", True)]
     runtime.note_fault(account.id, AuthExpired("The server refused the password.", "Enter it again."))
-    (found,) = doctor._accounts()
+    found, _ = doctor._accounts()
     assert (found.check, found.ok, found.text) == ("account webhook/Support", False, "The server refused the password. Enter it again.")
     runtime.note_well(account.id, now())
     assert all(one.ok for one in doctor._accounts())

@@ -162,44 +162,43 @@ def _theirs(organization: UUID, spoken: Sequence[_Spoken]) -> None:
 
 
 def _sort_in(batch: _Batch, groups: dict[UUID, list[_Spoken]]) -> dict[UUID, list[_Spoken]]:
-    """One round; returns the groups whose conversation had to be made first (or was made by somebody else just now)."""
-    latest = _latest(batch, list(groups))
-    missing: dict[UUID, list[_Spoken]] = {}
-    fresh: list[Conversation] = []
-    numbers = _numbers(batch.organization, [key for key in groups if key not in latest or _is_over(latest[key], groups[key])])
+    """One round; returns the groups whose conversation somebody else made in this very moment."""
+    latest, numbers = _latest(batch, list(groups))
+    begun: dict[UUID, Conversation] = {}
     for key in sorted(groups):
         group, row = groups[key], latest.get(key)
         if row is None or _is_over(row, group):
             if any(entry.opens for entry in group):
-                fresh.append(_new(batch, key, group, numbers[key]))
-                missing[key] = group
+                begun[key] = _new(batch, key, group, numbers[key])
         else:
             _continue(batch, row, group)
-    if fresh:
-        bulk.insert(fresh)
-    return missing
+    made = bulk.insert(list(begun.values()))
+    for key, row in begun.items():
+        if row.id in made:
+            _continue(batch, row, groups[key])
+    return {key: groups[key] for key, row in begun.items() if row.id not in made}
 
 
-def _latest(batch: _Batch, keys: list[UUID]) -> dict[UUID, Conversation]:
-    stored = Conversation.objects.for_organization(batch.organization).filter(erased_at=None)
-    ids = list(stored.filter(key__in=keys).order_by("key", "-opened_at", "-id").distinct("key").values_list("id", flat=True))
-    found = {row.key: row for row in stored.filter(id__in=ids).order_by("id").select_for_update()}
+def _latest(batch: _Batch, keys: list[UUID]) -> tuple[dict[UUID, Conversation], Counter[UUID]]:
+    """The last conversation of each key, locked; and how many of each there were, those of people who were erased among them."""
+    stored = Conversation.objects.for_organization(batch.organization).filter(key__in=keys)
+    numbers: Counter[UUID] = Counter()
+    ids: dict[UUID, UUID] = {}
+    for identifier, key, erased_at in stored.order_by("opened_at", "id").values_list("id", "key", "erased_at"):
+        numbers[key] += 1
+        if erased_at is None:
+            ids[key] = identifier
+    if not ids:
+        return {}, numbers
+    found = {row.key: row for row in stored.filter(id__in=ids.values(), erased_at=None).order_by("id").select_for_update()}
     # Another process may have begun a newer one while we waited for the lock: an open one always wins.
-    for row in stored.filter(key__in=keys).exclude(state="closed").exclude(id__in=ids).order_by("id").select_for_update():
+    newer = stored.filter(erased_at=None).exclude(state="closed").exclude(id__in=ids.values())
+    for row in newer.order_by("id").select_for_update():
         found[row.key] = row
     last = [row.last_entry for row in found.values() if row.last_entry is not None]
     places = Entry.objects.for_organization(batch.organization).filter(id__in=last).values_list("published_at", "provider_order", "id")
     batch.places |= {place[2]: place for place in places}
-    return found
-
-
-def _numbers(organization: UUID, keys: list[UUID]) -> Counter[UUID]:
-    """How many conversations of each key there were, those of people who were erased among them."""
-    return (
-        Counter(Conversation.objects.for_organization(organization).filter(key__in=keys).values_list("key", flat=True))
-        if keys
-        else Counter()
-    )
+    return found, numbers
 
 
 def _is_over(row: Conversation, group: Sequence[_Spoken]) -> bool:

@@ -175,6 +175,26 @@ def test_a_lane_whose_job_was_lost_is_woken(porter: Porter) -> None:
     assert jobs_of("porter:front") == 1
 
 
+def test_what_one_job_leads_to_is_done_by_that_job(porter: Porter) -> None:
+    with events.at_once():
+        ring(1, 2)
+        assert porter.seen == [], "only what has committed"
+    assert porter.seen == [[1, 2]] and not WaitingEvent.objects.exists() and not jobs_of("porter:front")
+    ring(3)
+    assert jobs_of("porter:front") == 1, "elsewhere, by a job"
+
+
+def test_where_it_cannot_be_done_at_once_a_job_is_patient(porter: Porter) -> None:
+    porter.poison[1] = ValueError("poison")
+    with events.at_once():
+        ring(1)
+    assert jobs_of("porter:front") == 1 and WaitingEvent.objects.get().tries == 1
+    with pytest.raises(LookupError), events.at_once():
+        raise LookupError
+    ring(2, door="back")
+    assert jobs_of("porter:back") == 1, "and nobody goes on collecting"
+
+
 def test_an_event_that_is_no_more_and_a_subscriber_that_is_no_more_hold_up_nobody(porter: Porter) -> None:
     ring(1, 2)
     second, first = EventLog.objects.order_by("-id").values_list("pk", flat=True)[:2]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
@@ -16,6 +19,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from cxm.kernel.errors import NotNow
 from cxm.platform import jobs
 from cxm.platform.models import EventCursor
+from tests.kit.waiting import until
 
 
 def _wait(error: Exception, attempts: int) -> float | None:
@@ -60,7 +64,7 @@ def _nothing() -> None: ...
 @pytest.mark.usefixtures("no_jobs_left")
 def test_a_server_that_goes_away_while_a_job_is_enqueued_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     _nothing.defer(queueing_lock="tests.one")
-    monkeypatch.setattr(jobs, "_one_waits", lambda _: False)  # another enqueues one in the very moment
+    monkeypatch.setattr(jobs, "_may_enqueue", lambda *_, **__: True)  # another enqueues one in the very moment
 
     def cut(_: str) -> None:
         connection.connection.close()  # type: ignore[union-attr]
@@ -123,3 +127,71 @@ def test_a_job_that_fails_while_another_of_its_kind_waits_is_left_to_that_one() 
     job = ProcrastinateJob.objects.get(queueing_lock="tests.row")
     assert job.status == "todo" and job.attempts == 6, "none stays behind as running, and its patience is kept"
     assert job.scheduled_at > began + timedelta(seconds=60)
+
+
+class Bell:
+    """Notes when its jobs begin and end; each of the first ones lets more of them wait while it runs."""
+
+    def __init__(self, busy: int) -> None:
+        self.busy, self.began, self.ended, self.last = busy, list[float](), list[float](), threading.Event()
+
+    def ring(self) -> None:
+        try:
+            self.began.append(time.monotonic())
+            if len(self.began) <= self.busy:
+                for _ in range(3):
+                    _paced.defer(lock="tests.bell", queueing_lock="tests.bell")
+        finally:
+            connection.close()  # of the worker's thread
+            self.ended.append(time.monotonic())
+            if len(self.began) > self.busy:
+                self.last.set()
+
+
+_bell: list[Bell] = []
+_row: list[int] = []
+
+
+@jobs.task("tests.paced", pace=0.3)
+def _paced() -> None:
+    _bell[-1].ring()
+
+
+@jobs.task("tests.in_a_row")
+def _in_a_row() -> None:
+    threading.Event().wait(0.05)  # so long that whoever looks meanwhile finds the lock taken
+    _row.append(len(_row))
+    connection.close()
+
+
+async def _work_until(last: threading.Event, done: int) -> None:
+    working = asyncio.create_task(jobs.work(queues=["default"], concurrency=2))
+    try:
+        assert await asyncio.to_thread(last.wait, 60)
+        await asyncio.to_thread(until, lambda: len(_row) == done, "the row is done")
+    finally:
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+
+
+@pytest.mark.usefixtures("no_jobs_left")
+def test_who_is_busy_rests_and_nobody_waits_for_a_look_at_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LOOK_EVERY", 3600.0)  # so whatever goes on here was told of, was due, or was freed by the one before it
+    _bell.append(bell := Bell(busy=2))
+    _row.clear()
+    _paced.defer(lock="tests.bell", queueing_lock="tests.bell")
+    for _ in range(8):
+        _in_a_row.defer(lock="tests.in_a_row")
+    asyncio.run(_work_until(bell.last, 8))
+    assert len(bell.began) == 3, "what comes while it runs and rests is done once"
+    for end, begin in zip(bell.ended, bell.began[1:], strict=False):
+        assert begin - end >= 0.29
+
+
+@pytest.mark.usefixtures("no_jobs_left")
+def test_where_nobody_waits_for_more_nobody_rests() -> None:
+    _bell.append(bell := Bell(busy=1))
+    _paced.defer(lock="tests.bell", queueing_lock="tests.bell")
+    jobs.work_off(["default"])
+    assert len(bell.began) == 2 and not ProcrastinateJob.objects.filter(task_name="tests.paced").exists()

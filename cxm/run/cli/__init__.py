@@ -8,7 +8,7 @@ import sys
 import typer
 
 from cxm.kernel.errors import BadInput, CxmError
-from cxm.run.cli import accounts, backups, channels, data, events, installation, serving, sources, stops, tokens
+from cxm.run.cli import accounts, addresses, backups, channels, data, events, installation, serving, sources, stops, tokens
 
 app = typer.Typer(
     name="cxm",
@@ -18,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-for part in (installation, serving, tokens, data, channels, accounts, sources, stops, events, backups):
+for part in (installation, serving, tokens, data, channels, accounts, sources, stops, events, addresses, backups):
     part.register(app)
 
 

@@ -1,0 +1,111 @@
+"""Addresses nothing is sent to: they called mail of ours spam, or do not exist any more.
+
+An address comes onto the list by what mail servers report of a reply of ours, and stops each reply when it is about to leave, not when it is
+written. Whoever writes to us after that has asked to be answered: their reply leaves. Else a person takes the address off, saying why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
+
+from cxm.govern import api as govern
+from cxm.kernel.actor import Actor
+from cxm.kernel.errors import FieldError, Invalid, NotFound
+from cxm.kernel.said import Said, said
+from cxm.outbound.models import Intent, Suppressed
+from cxm.platform import paging
+
+#: Whoever may see and lift stops may see and shorten this list.
+READ, WRITE = "stops:read", "stops:write"
+#: Reports after which nothing is sent any more: (delivery, reason). A full or busy mailbox is not among them.
+LASTING = {("complained", "complained"), ("failed", "unknown_address"), ("failed", "mailbox_closed")}
+#: Why a reply waits: shown as its reason.
+HELD = "suppressed"
+LastWord = Callable[[UUID, UUID], datetime | None]
+_last_word: list[LastWord] = []
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressedAddress:
+    """``reason``: complained, unknown_address or mailbox_closed; ``detail``: what their mail server said; ``since``: when it was last told."""
+
+    address: str
+    reason: str
+    detail: str
+    since: datetime
+
+
+def register_last_word(ask: LastWord) -> None:
+    """Who knows when the other side of a conversation last wrote; wired by ``cxm.run``."""
+    _last_word[:] = [ask]
+
+
+def address_of(row: Intent) -> str:
+    """Whom a reply is for, where that is a mail address; else empty."""
+    wanted = row.context.get("to") or row.to
+    return wanted.strip().lower()[:320] if isinstance(wanted, str) and "@" in wanted[1:] else ""
+
+
+def learn(row: Intent, at: datetime) -> None:
+    """Note what was reported of a reply, where it lasts."""
+    address = address_of(row)
+    if not address or (row.delivery, row.reason) not in LASTING:
+        return
+    made, fresh = Suppressed.everywhere.get_or_create(  # everywhere: of the reply's own organization
+        organization_id=row.organization_id, address=address, defaults={"reason": row.reason, "detail": row.detail, "at": at}
+    )
+    if not fresh:
+        reason = made.reason if made.reason == "complained" else row.reason
+        mine = Suppressed.objects.for_organization(row.organization_id).filter(pk=made.pk)
+        mine.update(reason=reason, detail=row.detail, at=Greatest(F("at"), at))
+
+
+def why_not(row: Intent) -> Said | None:
+    """Why this reply may not leave now; None where it may. Read when it is about to leave."""
+    address = address_of(row)
+    known = Suppressed.objects.for_organization(row.organization_id).filter(address=address).first() if address else None
+    if known is None:
+        return None
+    wrote = _last_word[0](row.organization_id, row.conversation_id) if _last_word and row.conversation_id else None
+    if wrote is not None and wrote > known.at:
+        return None
+    if known.reason == "complained":
+        return said("{address} called mail of ours spam. It waits until they write to us again, or somebody takes the address off the list of those we do not write to.", address=address)  # fmt: skip
+    return said("{address} does not take mail any more. It waits until they write to us again, or somebody takes the address off the list of those we do not write to.", address=address)  # fmt: skip
+
+
+def listed(actor: Actor, *, cursor: str | None = None, limit: int | None = None) -> paging.Page[SuppressedAddress]:
+    """The organization's list, newest first; of nobody who may see only some units."""
+    govern.require_everywhere(actor, READ)
+    rows = Suppressed.objects.for_organization(actor.organization)
+    return paging.page(rows, order=("-at", "-id"), cursor=cursor, limit=limit, as_item=_contract)
+
+
+def lift(actor: Actor, address: str, reason: str) -> None:
+    """Take an address off the list; what waits for it leaves within a minute. ``reason`` stands in the audit log."""
+    govern.require_everywhere(actor, WRITE)
+    if not 0 < len(reason.strip()) <= 500:
+        hint = "Say why, in up to 500 characters."
+        raise Invalid("reason_missing", "It is not said why.", hint, errors=(FieldError("reason", hint),))
+    with transaction.atomic():
+        known = Suppressed.objects.for_organization(actor.organization).filter(address=address.strip().lower()[:320]).first()
+        if known is None:
+            raise NotFound("address on the list")
+        govern.record(actor, "address.lift", f"organization:{actor.organization}", {"why": reason.strip(), "was": known.reason})
+        known.delete()
+
+
+def forget(organization: UUID, rows: Collection[Intent]) -> None:
+    """Whom these replies were for was erased: nobody writes to them any more, so their addresses need not be known either."""
+    Suppressed.objects.for_organization(organization).filter(address__in={address_of(row) for row in rows}).delete()
+
+
+def _contract(row: Suppressed) -> SuppressedAddress:
+    return SuppressedAddress(row.address, row.reason, row.detail, row.at)
