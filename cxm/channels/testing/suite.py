@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _ROUNDS = 200
 #: Schemes that sign no time: what comes again has the same id, and is a duplicate.
 _TIMELESS = ("websub",)
 _MUTATIONS = 1200
+_BROKEN = re.compile("[\x00\ud800-\udfff]")
 
 
 class NotRun(Exception):
@@ -246,7 +248,7 @@ def _check_item(item: Item, where: str) -> None:
         return
     assert item.native_id, f"{where}: the native id is missing"
     for name, text in _texts(item):
-        assert "\x00" not in text and not any("\ud800" <= one <= "\udfff" for one in text), f"{where}: {name} holds NUL or a surrogate"
+        assert _BROKEN.search(text) is None, f"{where}: {name} holds NUL or a surrogate"
     if isinstance(item, Mention):
         _check_mention(item, where)
     elif isinstance(item, Receipt):
