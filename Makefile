@@ -34,7 +34,7 @@ pytest:
 lint:
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/pyright --pythonpath $(BIN)/python
+	@nice $(BIN)/pyright --pythonpath $(BIN)/python
 
 check: install-test lint ## Format, lint, types, import contracts, template lint, house rules
 	@$(BIN)/python tools/house_rules.py
