@@ -41,10 +41,8 @@ def processes(made: Installation) -> Iterator[tuple[int, str]]:
         try:
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             if _is_or_is_child_of(folder, made.process.pid) or str(made.data) in command or _child_of_postmaster(folder, made.data):
-                yield (
-                    int(folder.name),
-                    next((name for name, part in (("postgres", "postgres"), ("worker", "cxm.run.beside")) if part in command), "serve"),
-                )
+                worker = _parent(folder) == made.process.pid and ("serve" in command or "cxm.run.beside" in command)
+                yield int(folder.name), "postgres" if "postgres" in command else "worker" if worker else "serve"
         except OSError:
             continue
 

@@ -44,29 +44,3 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if not _WORKER:
         _server.stop()
         shutil.rmtree(_ROOT, ignore_errors=True)
-
-
-#: Files that take long, the longest first: begun last, they would keep one worker busy while the others have nothing left.
-LONG = (
-    "faults/test_crashes",
-    "browser/",
-    "attacks/",
-    "lab/",
-    "journey/",
-    "faults/",
-    "tests/test_forms",
-    "govern/tests/test_rest",
-    "channels/tests/",
-    "channels/email/tests/",
-    "listen/store/tests/",
-    "tests/test_demo",
-    "design/tests/test_browser",
-    "connect/tests/",
-)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first; within a file everything stays in its order."""
-    rank = {path: next((at for at, name in enumerate(LONG) if name in path), len(LONG)) for path in {str(item.path) for item in items}}
-    items.sort(key=lambda item: rank[str(item.path)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import tomllib
 from importlib import metadata
@@ -57,6 +58,14 @@ def test_references_are_current(fresh: dict[str, str]):
     stale = [name for name, text in fresh.items() if not (ROOT / name).exists() or text_of(name) != text]
     assert len(fresh) >= 7
     assert not stale, f"Run “python tools/generate_docs.py” and commit {', '.join(stale)}."
+
+
+def test_the_built_in_channels_score(fresh: dict[str, str]):
+    """Here, where they were just computed for the page of channels: each takes seconds."""
+    graded = json.loads(fresh["cxm/channels/grades.json"])
+    assert graded["webhook"]["tier"] in ("silver", "gold")
+    assert graded["email"]["tier"] in ("silver", "gold")
+    assert graded["matrix"]["tier"] == "gold" and graded["rss"]["tier"] == "silver"
 
 
 def test_every_setting_is_documented():

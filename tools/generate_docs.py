@@ -304,6 +304,7 @@ def _rule(value: bool | str) -> str:
 # --- the API ---------------------------------------------------------------------------------------------------------
 
 
+@cache
 def operations() -> list[tuple[str, str, str, str, str]]:
     """Every route: method, path, summary, permission (empty: any valid token), description."""
     from cxm.run.api import api
@@ -344,12 +345,12 @@ def api_page() -> str:
 # --- errors ----------------------------------------------------------------------------------------------------------
 
 
-def error_classes() -> dict[str, int]:
+def error_classes(sources: list[tuple[str, ast.Module]]) -> dict[str, int]:
     """Names of classes in the error tree with their HTTP status: read from the source, so that it matters not what is imported."""
     from cxm.kernel import errors
 
     found = {name: kind.status for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.CxmError)}
-    classes = [node for _, tree in _sources() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    classes = [node for _, tree in sources for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     while fresh := [(node, base) for node in classes if node.name not in found and (base := _known_base(node, found))]:
         for node, base in fresh:
             found[node.name] = next((_status(line) for line in node.body if _status(line)), found[base])
@@ -375,11 +376,13 @@ def _status(line: ast.stmt) -> int:
     return value.value if named and isinstance(value, ast.Constant) and isinstance(value.value, int) else 0
 
 
+@cache
 def error_codes() -> dict[str, tuple[frozenset[int], str, str]]:
     """Codes that stand literally where an error is made: every status they come with; text and hint of the first, by path."""
-    known = error_classes()
+    sources = _sources()
+    known = error_classes(sources)
     found: dict[str, tuple[frozenset[int], str, str]] = {}
-    for path, tree in _sources():
+    for path, tree in sources:
         if path == "cxm/kernel/errors.py":
             continue
         for node in ast.walk(tree):

@@ -42,22 +42,38 @@ def _characters(properties: str) -> str:
 
 # Scripts that write no spaces, with the marks Japanese writes between its letters.
 _SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー々〆〇"
-_C = _characters(f"[{_SPACELESS}]") + _FAR_SPACELESS
-_M = _characters(rf"[\p{{M}}--[{_SPACELESS}]]") + "\u200c\u200d\u00ad" + _FAR_MARKS
-_L = "a-zA-Z" + _characters(rf"[\p{{L}}--[{_SPACELESS}]]") + _FAR_LETTERS
-_N = "0-9" + _characters(rf"[\p{{N}}--[{_SPACELESS}]]")
-_RUN = f"[{_L}{_N}_][{_L}{_N}_{_M}]*+"
-_P = _characters(r"[\p{ExtPict}]") + _FAR_PICTURES
-_PICTURE = f"[{_P}][\U0001f3fb-\U0001f3ff\ufe0e\ufe0f\U000e0020-\U000e007f]*+"
-_NOT_INSIDE = f"(?<![{_L}{_N}{_M}{_C}_].)"
-_WORDS = re.compile(
-    rf"(?P<word>{_RUN}(?:(?:['.](?<=[{_L}{_M}].)(?=[{_L}])|[.,'](?<=[{_N}].)(?=[{_N}])){_RUN})*+(?!\uFE0F?\u20E3))"
-    rf"|(?P<unspaced>[{_C}][{_C}{_M}]*+)"
-    rf"|(?P<tag>\#{_NOT_INSIDE}[{_C}{_L}{_N}_][{_C}{_L}{_N}_{_M}]*+)"
-    rf"|(?P<handle>@{_NOT_INSIDE}{_RUN}(?:[.-]{_RUN})*+)"
-    rf"|(?P<emoji>[\U0001F1E6-\U0001F1FF]{{2}}|{_PICTURE}(?:\u200D{_PICTURE})*+|[0-9#*]\uFE0F?\u20E3)"
-)
-_ANY_SPACELESS = re.compile(f"[{_C}]")
+
+
+@cache
+def _spaceless() -> str:
+    return _characters(f"[{_SPACELESS}]") + _FAR_SPACELESS
+
+
+@cache
+def _any_spaceless() -> re.Pattern[str]:
+    return re.compile(f"[{_spaceless()}]")
+
+
+@cache
+def _words() -> re.Pattern[str]:
+    """The pieces of a text. Made for the first text beyond ASCII: classes this large take a while, and most processes meet none."""
+    spaceless = _spaceless()
+    marks = _characters(rf"[\p{{M}}--[{_SPACELESS}]]") + "\u200c\u200d\u00ad" + _FAR_MARKS
+    letters = "a-zA-Z" + _characters(rf"[\p{{L}}--[{_SPACELESS}]]") + _FAR_LETTERS
+    digits = "0-9" + _characters(rf"[\p{{N}}--[{_SPACELESS}]]")
+    run = f"[{letters}{digits}_][{letters}{digits}_{marks}]*+"
+    pictures = _characters(r"[\p{ExtPict}]") + _FAR_PICTURES
+    picture = f"[{pictures}][\U0001f3fb-\U0001f3ff\ufe0e\ufe0f\U000e0020-\U000e007f]*+"
+    not_inside = f"(?<![{letters}{digits}{marks}{spaceless}_].)"
+    return re.compile(
+        rf"(?P<word>{run}(?:(?:['.](?<=[{letters}{marks}].)(?=[{letters}])|[.,'](?<=[{digits}].)(?=[{digits}])){run})*+(?!\uFE0F?\u20E3))"
+        rf"|(?P<unspaced>[{spaceless}][{spaceless}{marks}]*+)"
+        rf"|(?P<tag>\#{not_inside}[{spaceless}{letters}{digits}_][{spaceless}{letters}{digits}_{marks}]*+)"
+        rf"|(?P<handle>@{not_inside}{run}(?:[.-]{run})*+)"
+        rf"|(?P<emoji>[\U0001F1E6-\U0001F1FF]{{2}}|{picture}(?:\u200D{picture})*+|[0-9#*]\uFE0F?\u20E3)"
+    )
+
+
 _PLAIN = re.compile("[\u3041-\u3096\u30a1-\u30fc\u3400-\u4dbf\u4e00-\u9fff々〆〇]+")
 _ASCII = re.compile(
     r"[a-z0-9_]+(?:(?:['.](?<=[a-z].)(?=[a-z])|[.,'](?<=[0-9].)(?=[0-9]))[a-z0-9_]+)*"
@@ -121,7 +137,7 @@ def plain_words(text: str) -> str | None:
         found = _ASCII.findall(text.lower())
     else:
         text, _ = _compatible(text)
-        if _ANY_SPACELESS.search(text):
+        if _any_spaceless().search(text):
             return None
         written = _pieces_only().findall(text)
         if len(text) > TOKEN_LIMIT and max(map(len, written), default=0) > TOKEN_LIMIT:
@@ -185,7 +201,7 @@ def _pieces(word: str) -> list[str]:
 @cache
 def _pieces_only() -> re.Pattern[str]:
     """The words without groups: only what was found, at half the price. Made on first use: it takes longer than all other patterns."""
-    return re.compile(re.sub(r"\?P<\w+>", "?:", _WORDS.pattern))
+    return re.compile(re.sub(r"\?P<\w+>", "?:", _words().pattern))
 
 
 @lru_cache(maxsize=65_536)
@@ -218,7 +234,7 @@ def _unicode(text: str, *, document: bool) -> list[Token]:
     text, offsets = _compatible(text)
     found: list[Token] = []
     position = 0
-    for match in _WORDS.finditer(text):
+    for match in _words().finditer(text):
         position = _take(found, match, position, document)
     if offsets is None:
         return found
@@ -249,7 +265,7 @@ def _placed(text: str) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     add = found.append
     position = 0
-    for match in _WORDS.finditer(text):
+    for match in _words().finditer(text):
         word, kind = match[0], match.lastgroup
         if kind == "unspaced" and _PLAIN.fullmatch(word):
             before = word[0]

@@ -14,17 +14,19 @@ import ssl
 import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpcore2
 import httpx2
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from cxm.kernel.errors import FieldError, Invalid
 from cxm.kernel.network import Unavailable
 from cxm.platform.config import settings
+
+# websockets is loaded where a WebSocket is opened: few processes open one, and every start would pay for it.
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
 
 RESPONSE_LIMIT = 10_000_000
 TOTAL_TIME = 60.0
@@ -366,6 +368,8 @@ class GuardedWebSocket:
 
     async def receive(self, timeout: float) -> bytes | None:
         """The bytes of the next message, None where none comes in time. Raises Unavailable once the line is cut."""
+        from websockets.exceptions import ConnectionClosed
+
         try:
             async with asyncio.timeout(timeout):
                 return await self._inner.recv(decode=False)
@@ -376,6 +380,8 @@ class GuardedWebSocket:
 
     async def send(self, message: str | bytes) -> None:
         """Send one message, text or binary. Raises Unavailable once the line is cut."""
+        from websockets.exceptions import ConnectionClosed
+
         try:
             async with asyncio.timeout(TOTAL_TIME):
                 await self._inner.send(message)
@@ -388,7 +394,7 @@ class GuardedWebSocket:
 
     def _cut(self, error: Exception) -> Unavailable:
         text = f"The line to “{self._host}” was cut"
-        given = error.rcvd if isinstance(error, ConnectionClosed) else None
+        given = getattr(error, "rcvd", None)  # the frame by which the other side closed, where it did
         return Unavailable(f"{text}: {given}." if given else f"{text}.", "It is opened again.", effect_possible=True)
 
 
@@ -400,6 +406,9 @@ async def web_socket(
 
     Raises :class:`Forbidden`, or Unavailable where nothing answers as a WebSocket within ``timeout`` seconds.
     """
+    from websockets.asyncio.client import connect
+    from websockets.exceptions import InvalidStatus, WebSocketException
+
     try:
         parts = urlsplit(url)
         host, scheme = parts.hostname or "", _plain_scheme(parts.scheme)

@@ -130,6 +130,11 @@ class EmbeddedPostgres:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
+    def fileno(self) -> int:
+        """The open file by which this process says that it uses the server; a copy of this process must close it, or it would never stop."""
+        assert self._users is not None
+        return self._users.fileno()
+
     def _hold(self) -> None:
         if self._users is None:
             self._users = (self.data / "postgres.users").open("a")

@@ -56,6 +56,8 @@ def serve(host: str, port: int, *, demo: bool, parts: frozenset[str], queues: li
         django.setup()
         from cxm.run.cli import kit
 
+        if beside is not None:
+            beside.begin([file.fileno() for file in (listening, postgres) if file is not None])
         kit.migrate()
         signed_in = _demo() if demo else None
         if beside is not None:
@@ -153,7 +155,7 @@ def _take(lock: IO[Any]) -> None:
 
 @contextlib.contextmanager
 def _beside(lock: int | None) -> Iterator[Beside | None]:
-    """The process beside, started now so that it loads meanwhile; ended whatever happens."""
+    """The process beside, not begun yet; ended whatever happens."""
     if lock is None:
         yield None
         return

@@ -1,12 +1,13 @@
-"""The door of ``understanding``: verdicts about texts, and what carried them. Plain Python and numpy; no network, no database."""
+"""The door of ``understanding``: verdicts about texts, and what carried them. Plain Python and numpy; no network, no database.
+
+What judges is loaded by the first text, or by :func:`warm`: most commands judge nothing, and numpy is a seventh of their start.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from cxm.understanding.contracts import Carried, Explanation, Span, Verdict
-from cxm.understanding.explain import carried_by
-from cxm.understanding.judge import judge
 
 __all__ = ["Carried", "Explanation", "Span", "Verdict", "assess", "explain", "warm"]
 
@@ -22,6 +23,8 @@ def assess(texts: Sequence[str], hints: Sequence[str | None] | None = None) -> l
 
     Raises ``ValueError`` when there are hints but not one per text.
     """
+    from cxm.understanding.judge import judge
+
     given = list(hints) if hints is not None else [None] * len(texts)
     if len(given) != len(texts):
         raise ValueError("hints must be as many as texts")
@@ -33,6 +36,8 @@ def assess(texts: Sequence[str], hints: Sequence[str | None] | None = None) -> l
 
 def explain(text: str, hint: str | None = None) -> Explanation:
     """The verdict ``assess`` gives and, for each part of it, the words that carried it."""
+    from cxm.understanding.explain import carried_by
+
     return carried_by(text, hint)
 
 

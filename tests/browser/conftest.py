@@ -17,7 +17,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,11 @@ import pytest
 
 from cxm.channels.kit import webhooks
 from cxm.kernel.clock import format_instant, now
+from tests.kit.serving import OWNER, furnished
+from tests.kit.serving import PASSWORD as PASSWORD
 from tests.lab.fake_post import FakePost
 
-EMAIL, PASSWORD = "ines@marlow.example", "a long password 17"
+EMAIL = OWNER
 CXM = [sys.executable, "-c", "from cxm.run.cli import main; main()"]
 START_SECONDS = 90
 #: Generous: two cores are shared with whatever else runs; what is slower than this is broken.
@@ -125,12 +127,6 @@ def _environment(data: Path, provider: Provider, post: FakePost) -> dict[str, st
     }
 
 
-def _run(environment: dict[str, str], *arguments: str, given: str = "") -> str:
-    done = subprocess.run([*CXM, *arguments], env=environment, input=given, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
 @pytest.fixture(scope="package")
 def post() -> Iterator[FakePost]:
     """A mail server the installation may reach."""
@@ -141,12 +137,9 @@ def post() -> Iterator[FakePost]:
 
 @pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory, provider: Provider, post: FakePost) -> Iterator[Site]:
-    data = tmp_path_factory.mktemp("browser")
+    data = tmp_path_factory.mktemp("browser") / "data"
     environment = _environment(data, provider, post)
-    _run(environment, "setup", "--organization", "Marlow Coffee", "--email", EMAIL, "--password-stdin", given=PASSWORD)
-    made = json.loads(
-        _run(environment, "account", "add", "webhook", "--name", "@marlow", "--set", f"reply_url={provider.address}", "--json")
-    )
+    rest = furnished(data)
     log = (data / "serve.log").open("w+")
     process = subprocess.Popen([*CXM, "serve", "--port", "0"], env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
     watchdog = threading.Timer(START_SECONDS, process.kill)
@@ -155,11 +148,13 @@ def site(tmp_path_factory: pytest.TempPathFactory, provider: Provider, post: Fak
     url = next((line.split(" ", 1)[1].strip() for line in process.stdout if line.startswith("url: ")), "")
     watchdog.cancel()
     assert url, f"cxm serve did not start: {(data / 'serve.log').read_text()[-2000:]}"
+    settings = {"reply_url": provider.address}
+    made = replace(rest, url=url).post("/accounts", {"channel": "webhook", "name": "@marlow", "settings": settings})
     yield Site(url, made["id"], made["secret"])
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 0
     log.close()
-    shutil.rmtree(data, ignore_errors=True)
+    shutil.rmtree(data.parent, ignore_errors=True)
 
 
 # --- the browser -----------------------------------------------------------------------------------------------------------

@@ -1,11 +1,10 @@
-"""Processes that die: ``serve`` by SIGKILL at seeded moments under load, PostgreSQL under it, the mention store, SIGTERM in time."""
+"""Processes that die: ``serve`` by SIGKILL at seeded moments under load (now and then its PostgreSQL too), and by SIGTERM in time."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import random
-import signal
 import sys
 import threading
 import time
@@ -20,7 +19,7 @@ from tests.kit.browser import signed_in
 from tests.kit.deliveries import message
 from tests.kit.history import History
 from tests.kit.provider import OK, Behaviour, Provider
-from tests.kit.serving import Rest, Serve, WebhookAccount, installation, kill_postgres, postmaster
+from tests.kit.serving import Rest, Serve, WebhookAccount, alive, installation, kill_postgres, postmaster
 from tests.kit.waiting import until
 
 MISCHIEF = (
@@ -70,7 +69,7 @@ class Load:
         for thread in self.threads:
             thread.join(90)
         assert not self.broken, self.broken
-        assert not any(thread.is_alive() for thread in self.threads), "somebody is not heard"
+        assert not any(thread.isalive() for thread in self.threads), "somebody is not heard"
 
     def _guarded(self, work) -> None:
         try:
@@ -139,7 +138,7 @@ def crash_many_times(own: tuple[Serve, Rest, Provider], seed: int, times: int, m
         if number == int(times * 0.6):
             load.writing.clear()  # what the last replies came to is known a minute after their call
         if number % 3 == 0:  # one in three under full load, the others wherever they hit its start
-            until(lambda: _alive(_supervised(serve)), "it serves again", 60)
+            until(lambda: alive(_supervised(serve)), "it serves again", 60)
         threading.Event().wait(dice.uniform(0.0, mostly))
         if dice.random() < servers and kill_postgres(serve.data):  # between two statements, a commit and its answer: serve starts it again
             threading.Event().wait(dice.uniform(0.0, mostly))
@@ -147,7 +146,7 @@ def crash_many_times(own: tuple[Serve, Rest, Provider], seed: int, times: int, m
                 continue
         serve.kill()
         serve.start(wait=False)
-    until(lambda: _alive(_supervised(serve)), "it serves at last", 60)
+    until(lambda: alive(_supervised(serve)), "it serves at last", 60)
     serve.answers()
     load.end()
     until(lambda: rest.get("/coverage")["waiting_deliveries"] == 0, "intake rests", 60)
@@ -182,123 +181,12 @@ def test_killed_at_a_thousand_moments(own: tuple[Serve, Rest, Provider]) -> None
         crash_many_times(own, seed + part, 50, 6.0, servers=0.25)
 
 
-def test_postgresql_dies_under_serve_and_is_started_again(own: tuple[Serve, Rest, Provider]) -> None:
-    serve, rest, provider = own
-    provider.choose = lambda body, nth: OK
-    account = rest.account(provider)
-    conversation = account.talk()
-    page = signed_in(serve.url, rest.email)
-    assert page.get("/inbox").status_code == 200
-    first = postmaster(serve.data)
-    assert first is not None
-    history = History(rest, provider)
-    os.kill(first, signal.SIGKILL)
-    refused: list[httpx2.Response] = []
-    pages: list[httpx2.Response] = []
-
-    def heard() -> bool:
-        one = message(f"n-{uuid4().hex}", "Are you there?", "patient")
-        answer = account.deliver(one)
-        if answer.status_code == 202:
-            history.took(one["native_id"], "patient")
-            return True
-        refused.append(answer)
-        pages.append(page.get("/inbox"))
-        return False
-
-    until(heard, "a delivery is stored again", 40)
-    assert refused and {answer.status_code for answer in refused} == {503}, "what cannot be stored is refused, to be delivered again"
-    assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
-    away = [answer for answer in pages if answer.status_code != 200]
-    assert all(answer.status_code == 503 and "<html" in answer.text and "Traceback" not in answer.text for answer in away), [
-        a.status_code for a in away
-    ]
-    serve.answers()
-    assert postmaster(serve.data) not in (None, first)
-    until(lambda: page.get("/inbox").status_code == 200, "the page is back")
-    # jobs, realtime, the store and sending came back too, and stay
-    account.conversation_of("patient")
-    cuts = _cuts(serve)
-    word = f"again{uuid4().hex[:8]}"
-    account.say(word, "patient")
-    until(lambda: rest.post("/mentions/search", {"query": word}, 200)["count"] == 1, "the store has it", 60)
-    reply = account.reply(conversation, "We are back.")
-    until(lambda: rest.reply_of(reply)["state"] == "sent", "a reply is sent", 60)
-    history.intends(reply, conversation)
-    until(lambda: rest.get("/coverage")["waiting_deliveries"] == 0, "intake rests")
-    history.check(account)
-    assert _cuts(serve) == cuts, "the worker was cut off again, by nothing"
-
-
-def _cuts(serve: Serve) -> int:
-    """How often the worker ended and was started again, by its own log."""
-    return serve.log.read_text().count('"worker.')
-
-
-def test_a_damaged_mention_store_leaves_the_inbox_at_work_and_is_rebuilt(own: tuple[Serve, Rest, Provider]) -> None:
-    serve, rest, provider = own
-    provider.choose = lambda body, nth: OK
-    account = rest.account(provider)
-    before, during = f"before{uuid4().hex[:8]}", f"during{uuid4().hex[:8]}"
-    account.say(before, "early")
-    until(lambda: rest.post("/mentions/search", {"query": before}, 200)["count"] == 1, "the store has it")
-    assert serve.stop() == 0
-    for segment in (serve.data / "mentions").glob("*"):
-        if segment.is_file() and segment.name not in ("writer.lock",):
-            segment.write_bytes(b"\x00damaged\xff" * 40)
-    serve.start(wait=False)
-    until(lambda: _alive(serve), "it serves all the same", 60)
-    account.say(during, "late")
-    conversation = account.conversation_of("late")
-    assert rest.get(f"/conversations/{conversation['id']}")["mentions"][0]["text"] == during
-    reply = account.reply(conversation["id"], "We heard you.")
-    until(lambda: rest.reply_of(reply)["state"] == "sent", "it is answered")
-    page = signed_in(serve.url, rest.email)
-    assert page.get("/inbox").status_code == 200
-    explorer = page.get("/explorer")
-    assert explorer.status_code == 503 and "<html" in explorer.text and "Traceback" not in explorer.text
-    assert "reindex" in rest.call("POST", "/mentions/search", {"query": before}).json()["detail"]
-    assert serve.stop() == 0
-    serve.cxm("reindex")
-    serve.start()
-    for word in (before, during):
-        until(lambda word=word: rest.post("/mentions/search", {"query": word}, 200)["count"] == 1, "both are found again", 30)
-
-
-def test_a_mention_store_that_is_gone_for_a_while_catches_up(own: tuple[Serve, Rest, Provider]) -> None:
-    serve, rest, provider = own
-    account = rest.account(provider)
-    word = f"gone{uuid4().hex[:8]}"
-    assert serve.stop() == 0
-    store, aside = serve.data / "mentions", serve.data / "mentions.aside"
-    store.rename(aside)
-    store.write_text("no folder at all")
-    serve.start(wait=False)
-    until(lambda: _alive(serve), "it serves all the same", 60)
-    account.say(word, "meanwhile")
-    account.conversation_of("meanwhile")
-    store.unlink()
-    aside.rename(store)
-    until(
-        lambda: rest.call("POST", "/mentions/search", {"query": word}).json().get("count") == 1,
-        "the store catches up without a restart",
-        40,
-    )
-
-
 def _supervised(serve: Serve) -> Serve:
     """Where its PostgreSQL is killed before it is up, serve ends and says so; whoever started it starts it again."""
     if serve.process is not None and serve.process.poll() is not None:
         assert "PostgreSQL went away" in serve.said()[-400:], f"cxm serve ended: {serve.said()[-3000:]}"
         serve.start(wait=False)
     return serve
-
-
-def _alive(serve: Serve) -> bool:
-    assert serve.process is not None and serve.process.poll() is None, f"cxm serve ended: {serve.said()[-3000:]}"
-    with contextlib.suppress(httpx2.HTTPError):
-        return httpx2.get(f"{serve.url}/healthz", timeout=5).status_code == 200
-    return False
 
 
 def test_sigterm_under_load_ends_in_time_and_loses_nothing(own: tuple[Serve, Rest, Provider]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -26,6 +27,8 @@ from tests.kit.waiting import until
 CLIENT = httpx2.Client(verify=False, trust_env=False, limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0))
 CXM = Path(sys.executable).parent / "cxm"
 PASSWORD = "a long password 17"
+#: Who owns an installation that was furnished.
+OWNER = "ines@marlow.example"
 
 
 def free_port() -> int:
@@ -55,9 +58,9 @@ class Serve:
         assert not check or done.returncode == 0, f"cxm {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done
 
-    def organization(self, name: str) -> Rest:
+    def organization(self, name: str, email: str = "") -> Rest:
         """An organization with an owner and a token of theirs."""
-        email = f"{uuid4().hex[:10]}@example.com"
+        email = email or f"{uuid4().hex[:10]}@example.com"
         self.cxm("setup", "--organization", name, "--email", email, "--password-stdin", stdin=PASSWORD + "\n")
         token = self.cxm("token", "create", "--email", email, "--name", "tests", "--organization", name).stdout.strip()
         return Rest(self.url, token, email, name)
@@ -206,6 +209,22 @@ class WebhookAccount:
         return str(self.rest.post(f"/conversations/{conversation}/replies", {"text": text, **more}, 202)["id"])
 
 
+def furnished(data: Path, url: str = "") -> Rest:
+    """The first organization of an installation in ``data``, where there is none yet; ``url``: where it will be served.
+
+    Set up once in a run of the tests, then copied: making a database and going through every migration takes seconds.
+    """
+    shelf = Path(os.environ["CXM_TEST_ROOT"]) / "furnished"
+    shelf.mkdir(exist_ok=True)
+    with (shelf / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shelf / "token").exists():
+            (shelf / "token").write_text(Serve(shelf / "data").organization("Marlow Coffee", OWNER).token)
+    # cp keeps whom files belong to: PostgreSQL starts on none but its own.
+    subprocess.run(["cp", "-Rp", shelf / "data", data], check=True)
+    return Rest(url, (shelf / "token").read_text(), OWNER, "Marlow Coffee")
+
+
 @contextlib.contextmanager
 def installation(*, start: bool = True, **environment: str) -> Iterator[tuple[Serve, Rest, Provider]]:
     """A provider, an installation that may reach it, an organization, all gone afterwards."""
@@ -213,7 +232,7 @@ def installation(*, start: bool = True, **environment: str) -> Iterator[tuple[Se
     folder = Path(tempfile.mkdtemp(prefix="cxm-fault-"))
     served = Serve(folder / "data", CXM_EGRESS_ALLOW=provider.address, **environment)
     try:
-        rest = served.organization("Marlow Coffee")
+        rest = furnished(served.data, served.url)
         if start:
             served.start()
         yield served, rest, provider
@@ -225,6 +244,14 @@ def installation(*, start: bool = True, **environment: str) -> Iterator[tuple[Se
             served.kill()
         _end_postgres(served.data)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def alive(serve: Serve) -> bool:
+    """Whether it answers; it must not have ended."""
+    assert serve.process is not None and serve.process.poll() is None, f"cxm serve ended: {serve.said()[-3000:]}"
+    with contextlib.suppress(httpx2.HTTPError):
+        return CLIENT.get(f"{serve.url}/healthz", timeout=5).status_code == 200
+    return False
 
 
 def postmaster(data: Path) -> int | None:

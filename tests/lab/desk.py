@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -19,7 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 from cxm.kernel.clock import now
-from tests.kit.serving import Rest, Serve, postmaster
+from tests.kit.serving import Rest, Serve, furnished, postmaster
 from tests.kit.waiting import until
 
 
@@ -48,11 +47,9 @@ class Desk:
     rest: Rest
 
     def connect(self, address: str, settings: Mapping[str, Any], credentials: Mapping[str, str]) -> str:
-        """Connect a mailbox by the command line; the account's id."""
-        pairs = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-        command = ["account", "add", "email", "--name", address, *pairs, "--credentials-stdin", "--json"]
-        command += ["--organization", self.rest.name]
-        return str(json.loads(self.serve.cxm(*command, stdin=json.dumps(dict(credentials))).stdout)["id"])
+        """Connect a mailbox; the account's id."""
+        body = {"channel": "email", "name": address, "settings": dict(settings), "credentials": dict(credentials)}
+        return str(self.rest.post("/accounts", body)["id"])
 
     def account(self, account: str) -> dict[str, Any]:
         """An account as it is now."""
@@ -115,7 +112,7 @@ def desk(*ports: int) -> Iterator[Desk]:
     folder = Path(tempfile.mkdtemp(prefix="cxm-mail-"))
     serve = Serve(folder / "data", CXM_EGRESS_ALLOW=",".join(f"127.0.0.1:{port}" for port in ports))
     try:
-        rest = serve.organization("Marlow Coffee")
+        rest = furnished(serve.data, serve.url)
         serve.start()
         yield Desk(serve, rest)
     finally:

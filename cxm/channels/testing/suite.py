@@ -140,8 +140,7 @@ def every_field_survives(channel: Channel) -> None:
             if neighbour:
                 joined = body.rstrip()[:-1] + (b"," if body.strip() != b"[]" else b"") + fixture.delivery.body.lstrip()[1:]
                 beside = _mapped(channel, RawDelivery("fuzz", joined, fixture.delivery.headers, NOW), where)
-                expected = list(_map(channel, RawDelivery("fuzz", fixture.delivery.body, fixture.delivery.headers, NOW)))
-                assert beside[-len(expected) :] == expected, f"{where}: it cost its neighbours"
+                assert beside[-len(neighbour) :] == neighbour, f"{where}: it cost its neighbours"
 
 
 def _is_list(body: bytes) -> bool:
