@@ -70,6 +70,12 @@ def test_the_company_is_made_once_and_found_again(own_directory: Path, monkeypat
     counts = love.counts(ines)
     assert 3 <= counts.late <= counts.open - 10
     assert {topic.name for topic in listen.topics(organization).items} == set(telling.company()["topics"])
+    assert all(now() - account.created_at > timedelta(days=180) for account in connect.accounts(organization)), (
+        "connected before the first word"
+    )
+    promises = {one.text: one for one in love.pledges(ines).items}
+    assert {one.state for one in promises.values()} == {"open", "kept"} and len(promises) >= 4
+    assert {one.due_at < now() for one in promises.values() if one.state == "open"} == {True, False}, "one is overdue, others are to come"
     works = {member.name: member.shifts.zone for member in govern.members(organization) if member.shifts is not None}
     assert works["Jonas Weber"] == "Europe/Berlin" and works["Yuki Tanabe"] == "Asia/Tokyo" and "Ines Meyer" not in works
     _one_person_on_two_accounts(organization, inbox)

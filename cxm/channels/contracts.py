@@ -408,8 +408,13 @@ class Subscribe(Protocol):
     The query stands in the headers as ``:query``, and is kept with the delivery. ``secret`` is that of :class:`Inbound`.
     """
 
-    def challenge(self, query: str, secret: str, now: datetime) -> str:
-        """The answer to whoever asks by GET whether we meant it; raises :class:`NotAuthentic`, and then nothing is told."""
+    def challenge(self, query: str, secret: str, now: datetime, *, leaving: bool = False) -> str:
+        """The answer to whoever asks by GET whether we meant it; raises :class:`NotAuthentic`, and then nothing is told. ``leaving``: the
+        account was removed, and only that nothing is wanted any more is confirmed."""
+        ...
+
+    async def leave(self, session: Session, cursor: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The account was removed: tell those who tell us. Gives what a further try needs, nothing where all is told. Does not raise."""
         ...
 
     def verify(self, headers: Mapping[str, str], body: bytes, secret: str | None, now: datetime) -> str:

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from cxm.channels import registry
 from cxm.channels.authorization import Tokens
 from cxm.channels.contracts import AccountView
-from cxm.connect import limits, platform_clients, token_store
+from cxm.connect import farewells, limits, platform_clients, token_store
 from cxm.connect.contracts import Account as AccountContract
 from cxm.connect.events import AccountChanged
 from cxm.connect.models import Account, Gap, Source
@@ -52,6 +52,7 @@ def connect(
     )
     made = _own_secret(known, given)
     row = Account(
+        created_at=now(),
         organization_id=actor.organization,
         unit_id=unit,
         channel=channel,
@@ -193,6 +194,7 @@ def remove(actor: Actor, account: UUID, *, mentions: str = "keep") -> None:
         platform_clients.forget_unused(row.organization_id, row.channel)
         Source.objects.for_organization(row.organization_id).filter(account_id=row.id).delete()
         Gap.objects.for_organization(row.organization_id).filter(account_id=row.id, ended_at=None).update(ended_at=row.removed_at)
+        farewells.later(row)
         told_changed(row, "removed", mentions)
         govern.record(actor, "account.remove", f"account:{row.id}", {"mentions": mentions})
 

@@ -200,10 +200,11 @@ def asked(channel: str, account: str, query: str) -> str | None:
     if identifier is None or channel not in _names() or not registry.channel(channel).can("subscribe"):
         return None
     try:
-        known = Account.everywhere.filter(
-            pk=identifier, channel=channel, removed_at=None
-        )  # everywhere: the address alone tells whose it is
-        return registry.channel(channel).subscriber().challenge(query, inbound_secret(identifier), now()) if known.exists() else None
+        known = Account.everywhere.filter(pk=identifier, channel=channel).first()  # everywhere: the address alone tells whose it is
+        if known is None:
+            return None
+        leaving = known.removed_at is not None
+        return registry.channel(channel).subscriber().challenge(query, inbound_secret(identifier), now(), leaving=leaving)
     except NotAuthentic as error:
         _log.info("door.refused", channel=channel, account=str(identifier), reason=error.reason)
     return None

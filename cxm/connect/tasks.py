@@ -15,6 +15,14 @@ def take_in(account: str) -> None:
     mailbox.take_in_all(UUID(account))
 
 
+@jobs.task("connect.say_farewell")
+def say_farewell(account: str, tries: int = 0) -> None:
+    """Those who tell us what is new are told that an account was removed."""
+    from cxm.connect import farewells
+
+    farewells.say(UUID(account), tries)
+
+
 @jobs.periodic("connect.take_in_forgotten", "*/5 * * * *", queue="intake")
 def take_in_forgotten() -> None:
     """A job that gave up must not leave a mailbox waiting for the next delivery."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import timedelta
 from uuid import UUID
 
 from cxm.channels.kit import webhooks
@@ -14,6 +15,8 @@ from cxm.kernel.clock import now
 
 __all__ = ["is_demo", "prepare", "trickle"]
 
+#: The first words of the stories are about so old.
+HALF_A_YEAR = timedelta(days=184)
 _STAGES = {"history": past.import_history, "heard": past.hear, "answered": past.answer, "handled": past.handle}
 
 
@@ -31,7 +34,7 @@ def prepare() -> tuple[str, str]:
         state.write(known)
     address = _bind(known)
     if "company" not in known.stages:
-        company.build(known.password, {key: known.secret(key) for key in known.sealed_secrets}, address)
+        company.build(known.password, {key: known.secret(key) for key in known.sealed_secrets}, address, known.start - HALF_A_YEAR)
         _done(known, "company")
     where = company.organization()
     company.point(where, address)

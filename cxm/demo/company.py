@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets as random
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from cxm.demo import telling
 from cxm.demo.state import State
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
+from cxm.kernel.clock import frozen_at
 from cxm.kernel.errors import Conflict
 from cxm.listen import api as listen
 
@@ -44,15 +46,17 @@ def new_password() -> str:
     return "-".join("".join(random.choice(signs) for _ in range(4)) for _ in range(4))
 
 
-def build(password: str, secret_of: Mapping[str, str], address: str) -> UUID:
-    """Everything but what people say; returns the organization. ``address``: the root of the simulated platforms."""
+def build(password: str, secret_of: Mapping[str, str], address: str, since: datetime) -> UUID:
+    """Everything but what people say; returns the organization. ``address``: the root of the simulated platforms; ``since``: when the
+    accounts were connected, which is before the first word on them."""
     plan = telling.company()
     made = govern.set_up(plan["name"], plan["email"], password)
     ines = govern.actor_for(made.organization, made.member)
     govern.change_member(ines, made.member, name=plan["owner"])
     units = _units(ines, plan["units"])
     _members(ines, plan["members"], units, password)
-    _accounts(ines, plan["accounts"], units, secret_of, address)
+    with frozen_at(since):
+        _accounts(ines, plan["accounts"], units, secret_of, address)
     known = {row.name for row in listen.topics(made.organization).items}
     for name, query in plan["topics"].items():
         if name not in known:

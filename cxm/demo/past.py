@@ -178,6 +178,17 @@ def _act(act: str, conversation: UUID, mention: UUID, moment: datetime, actors: 
         "marks": lambda: listen.patch(actor, mention, corrections={rest: True}),
         "closes": lambda: love.close(actor, conversation, rest or "answered"),
     }
+    if verb == "keeps":
+        with frozen_at(moment):
+            for one in [one for one in love.pledges(actor, "open").items if one.conversation == conversation]:
+                love.settle_promise(actor, one.id, "kept")
+        return
+    if verb in ("promises", "promised"):  # “promises 3h …” is due so long from now on, “promised 3h …” so long after it was said
+        length, _, text = rest.partition(" ")
+        due = (now() if verb == "promises" else moment) + telling.span(length)
+        with frozen_at(moment):
+            love.promise(actor, conversation, text, due)
+        return
     if verb == "snoozes":  # counted from now: a wake-up in the past would be none
         love.snooze(actor, conversation, now() + telling.span(rest))
         return

@@ -25,6 +25,7 @@ from django.db.models import Sum
 
 from cxm.kernel.clock import now
 from cxm.kernel.errors import CxmError, NotNow
+from cxm.kernel.ids import parse_id
 from cxm.kernel.network import Unavailable
 from cxm.listen.models import FetchedFile, Record
 from cxm.listen.sniffing import recognised
@@ -36,6 +37,8 @@ T = TypeVar("T")
 LIMIT, SECONDS = 20_000_000, 20
 #: How long a file is kept, and how long a failure is believed.
 KEPT, FAILED = timedelta(days=30), timedelta(minutes=15)
+#: A file that no row knows is left behind once it is so old.
+SETTLED = timedelta(hours=1)
 #: Fetched at once in one process; who finds no place within as many seconds comes again.
 _SLOTS, _PATIENCE = threading.BoundedSemaphore(8), 10
 #: One fetches, those who want the same wait for it.
@@ -137,6 +140,30 @@ def expire() -> int:
     for organization in {row.organization_id for row in old}:
         _drop(organization, [row for row in old if row.organization_id == organization])
     return len(old)
+
+
+def sweep() -> int:
+    """Files that no row knows go: what a process that died had written, whole or in part. A young one may be being written; how many."""
+    gone = 0
+    for folder in (settings().data / "fetched").glob("*"):
+        if (organization := parse_id(folder.name)) is None:
+            continue
+        old = [path for path in folder.glob("*") if _written_before(path, now().timestamp() - SETTLED.total_seconds())]
+        keys = {path: parse_id(path.name) for path in old}
+        rows = FetchedFile.objects.for_organization(organization).filter(pk__in=[key for key in keys.values() if key])
+        known = set(rows.values_list("pk", flat=True))
+        for path in old:
+            if keys[path] not in known:
+                path.unlink(missing_ok=True)
+                gone += 1
+    return gone
+
+
+def _written_before(path: Path, moment: float) -> bool:
+    try:
+        return path.stat().st_mtime < moment
+    except FileNotFoundError:
+        return False
 
 
 # --- inside ------------------------------------------------------------------------------------------------------------------

@@ -46,10 +46,11 @@ def redact_forgotten() -> None:
 
 @jobs.periodic("listen.expire_fetched", "27 3 * * *")
 def expire_fetched() -> None:
-    """Files fetched from foreign addresses long ago are forgotten."""
+    """Files fetched from foreign addresses long ago are forgotten, and so is what a process that died left of them."""
     from cxm.listen import remote
 
     remote.expire()
+    remote.sweep()
 
 
 @jobs.task("listen.purge", queue="events")

@@ -60,10 +60,12 @@ def write(request: HttpRequest, conversation: UUID) -> HttpResponse:
         love.note(actor, conversation, text)
         said = None
     elif visibility in ("public", "private"):
-        media = [{"id": key} for key in request.POST.getlist("media")]
+        media, copies = [{"id": key} for key in request.POST.getlist("media")], bool(request.POST.get("copies"))
         seen = writing.since(request.POST.get("read", "") or request.POST.get("since", ""))
         try:
-            made = love.reply(actor, conversation, text, visibility=visibility, media=media, undo_seconds=UNDO_SECONDS, since=seen)
+            made = love.reply(
+                actor, conversation, text, visibility=visibility, media=media, copies=copies, undo_seconds=UNDO_SECONDS, since=seen
+            )
         except Conflict as error:
             if error.code != "answered_meanwhile" or seen is None or not request.headers.get("HX-Request"):
                 raise

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from cxm.connect import api as connect
 from cxm.govern import api as govern
@@ -32,9 +33,35 @@ def notes(mention: Mapping[str, Any], known: Mapping[str, Any], members: Mapping
     if claimed := _claims(mention, known, members):
         text = _("It says it is from {member}, who works here. Nothing proves it.").format(member=claimed)
         told.insert(0, {"icon": "triangle-alert", "tone": "text-warn", "text": text})
+    if copied := in_copy(known):
+        told.append({"icon": "users", "tone": "faint", "text": _("also written to {names}").format(names=_named(copied))})
     if alias := known.get("alias"):
         told.append({"icon": "mail", "tone": "faint", "text": _("written to {address}").format(address=alias)})
     return told
+
+
+def in_copy(known: Mapping[str, Any]) -> list[str]:
+    """Others a message was written to, none of them ours."""
+    found = known.get("copies")
+    return [str(one) for one in found] if isinstance(found, list) else []
+
+
+def _named(names: Sequence[str]) -> str:
+    listed = ", ".join(names[:_NAMED])
+    more = len(names) - _NAMED
+    return listed if more <= 0 else ngettext("{names} and {n} more", "{names} and {n} more", more).format(names=listed, n=more)
+
+
+def copies(detail: ConversationDetail) -> str:
+    """Whom an answer could go to as well, by name: others their newest message was written to; empty where there are none."""
+    newest = _newest(detail)
+    return _named(in_copy(newest.told)) if newest is not None else ""
+
+
+def _newest(detail: ConversationDetail) -> Any:
+    return next(
+        (one for one in reversed(detail.mentions) if not one.ours and not one.deleted_at and not one.mention.get("automatic")), None
+    )
 
 
 def _claims(mention: Mapping[str, Any], known: Mapping[str, Any], members: Mapping[str, str]) -> str:
@@ -67,9 +94,7 @@ _MARKS = {
 
 def answers_from(organization: UUID, modes: Sequence[dict[str, Any]], detail: ConversationDetail) -> None:
     """Show the address of ours that an answer leaves from, where their newest message was written to another than the account's main one."""
-    newest = next(
-        (one for one in reversed(detail.mentions) if not one.ours and not one.deleted_at and not one.mention.get("automatic")), None
-    )
+    newest = _newest(detail)
     alias = str(newest.told.get("alias") or "") if newest is not None else ""
     if not alias:
         return

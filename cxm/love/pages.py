@@ -107,6 +107,7 @@ def conversation_context(
     if composer["may_reply"]:
         composer["notices"] += marks.notices(detail.replies)
         marks.answers_from(actor.organization, composer["modes"], detail)
+        composer["copies"] = marks.copies(detail)
     if composer["may_reply"] and (since := writing.since(request.GET.get("since", ""))):
         composer["notices"] += writing.meanwhile(actor, conversation, since)
     return {

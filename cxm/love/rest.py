@@ -175,12 +175,14 @@ class CloseIn(govern.Body):
 
 
 class ReplyIn(govern.Body):
-    """An answer. ``visibility`` is the conversation's own unless given; ``media``: ``{url}`` or uploaded ids."""
+    """An answer. ``visibility`` is the conversation's own unless given; ``media``: ``{url}`` or uploaded ids.
+    ``copies``: to the others they wrote to as well (mail: those in its To and Cc that are not ours)."""
 
     text: str = ""
     visibility: Literal["private", "public"] | None = None
     in_reply_to: UUID | None = None
     media: list[dict[str, Any] | str] = Field(default_factory=list, max_length=10)
+    copies: bool = False
     undo_seconds: int = 0
 
 
@@ -274,6 +276,7 @@ def reply(request: HttpRequest, conversation: UUID, body: ReplyIn) -> Any:
         visibility=body.visibility,
         in_reply_to=body.in_reply_to,
         media=media,
+        copies=body.copies,
         undo_seconds=body.undo_seconds,
     )
     return Status(202, {"id": made.id, "state": made.state})

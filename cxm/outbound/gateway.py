@@ -354,7 +354,7 @@ def outgoing_of(row: Intent, *, whole: bool = False) -> Outgoing:
         title=row.title,
         to=row.to,
         media=tuple(media),
-        context=row.context,
+        context=suppressed.without(row),
     )
 
 

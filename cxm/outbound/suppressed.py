@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -79,6 +80,15 @@ def why_not(row: Intent) -> Said | None:
     if known.reason == "complained":
         return said("{address} called mail of ours spam. It waits until they write to us again, or somebody takes the address off the list of those we do not write to.", address=address)  # fmt: skip
     return said("{address} does not take mail any more. It waits until they write to us again, or somebody takes the address off the list of those we do not write to.", address=address)  # fmt: skip
+
+
+def without(row: Intent) -> dict[str, Any]:
+    """The reply's context as it may leave now: no copy goes to an address on the list."""
+    if not row.context.get("cc"):
+        return row.context
+    known = Suppressed.objects.for_organization(row.organization_id).filter(address__in=[str(one).lower() for one in row.context["cc"]])
+    kept_from = set(known.values_list("address", flat=True))
+    return {**row.context, "cc": [one for one in row.context["cc"] if str(one).lower() not in kept_from]}
 
 
 def listed(actor: Actor, *, cursor: str | None = None, limit: int | None = None) -> paging.Page[SuppressedAddress]:

@@ -75,7 +75,7 @@ class Task:
         """
         configured = self._task.configure(lock=lock, queueing_lock=queueing_lock, schedule_at=schedule_at, priority=priority)
         if schedule_at is not None:
-            _worker.look_at(schedule_at)
+            _worker.look_at(schedule_at, self._task.queue)
         if queueing_lock is None:
             _enqueue(configured, arguments)
             return True
@@ -130,8 +130,8 @@ def _may_enqueue(queueing_lock: str, *, patient: bool) -> bool:
 def task(name: str, *, queue: str = "default", retry: bool = True, pace: float = 0) -> Callable[[Callable[..., None]], Task]:
     """Register a synchronous function as a job. ``name`` is stable: it stands in stored rows.
 
-    ``pace``: in a worker, a job of one lock begins at the earliest so many seconds after the one before it ended. What comes meanwhile is
-    done with it: whoever is busy costs less, and delays others less.
+    ``pace``: in a worker, jobs of one lock that follow one another begin no more often than once in so many seconds, but for the first
+    few. What comes meanwhile is done with the next: whoever is busy costs less, and delays others less.
     """
 
     def register(function: Callable[..., None]) -> Task:
@@ -197,32 +197,33 @@ async def _one_statement_each(line: psycopg.AsyncConnection) -> None:
 class _Worker:
     """This process as one that works: when it looks for jobs, besides when one is enqueued and every two seconds, and who rests."""
 
-    #: Locks whose rest is remembered, at most.
-    most = 10_000
+    #: Locks whose rest is remembered, at most; and how many jobs of one lock may follow one another before it rests.
+    most, in_a_row = 10_000, 3
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._wakes: list[Callable[..., Any]] = []
+        self._wakes: list[tuple[frozenset[str] | None, Callable[..., Any]]] = []
         self._rests: dict[str, float] = {}
         self._told = 0
-        self._looking: asyncio.Future[None] | None = None
+        self._soon: dict[str, asyncio.TimerHandle] = {}
 
     def works(self, manager: Any, wait: bool) -> None:
         """From now on, with this manager of jobs; where it does not ``wait`` for jobs, nobody rests."""
         self._loop = asyncio.get_running_loop() if wait else None
         self._rests.clear()
+        self._soon.clear()
         listen, finish = manager.listen_for_jobs, manager.finish_job_by_id_async
 
-        async def listen_for_jobs(*, on_notification: Callable[..., Any], **rest: Any) -> None:
+        async def listen_for_jobs(*, on_notification: Callable[..., Any], queues: list[str] | None = None) -> None:
             async def told(**what: Any) -> None:
                 self._told += 1
                 await on_notification(**what)
 
-            self._wakes.append(on_notification)
+            self._wakes.append(wake := (frozenset(queues) if queues else None, on_notification))
             try:
-                await listen(on_notification=told, **rest)
+                await listen(on_notification=told, queues=queues)
             finally:
-                self._wakes.remove(on_notification)
+                self._wakes.remove(wake)
 
         async def finish_job(job: Job, status: Status, delete_job: bool) -> None:
             if not job.lock:
@@ -235,9 +236,9 @@ class _Worker:
                 _FINISH, job_id=job.id, status=status.value, delete_job=delete_job, lock=job.lock
             )
             if row["waits"] or told != self._told:
-                await self._look_again()
+                await self._look(job.queue)
                 # Whoever was looking at this very moment forgets that it was woken.
-                asyncio.get_running_loop().call_later(0.05, self._soon)
+                self._look_in(0.05, job.queue)
 
         manager.listen_for_jobs, manager.finish_job = listen_for_jobs, finish_job
 
@@ -246,30 +247,34 @@ class _Worker:
         """Whether this process works for as long as it lives."""
         return self._loop is not None and not self._loop.is_closed()
 
-    def look_at(self, at: datetime) -> None:
-        """Look for jobs at this instant, if it is soon."""
+    def look_at(self, at: datetime, queue: str) -> None:
+        """Look for jobs of this queue at this instant, if it is soon."""
         seconds = (at - now()).total_seconds()
         if self._loop is not None and not self._loop.is_closed() and seconds < _SOON:
-            self._loop.call_soon_threadsafe(self._loop.call_later, max(seconds, 0) + 0.005, self._soon)
+            self._loop.call_soon_threadsafe(self._loop.call_later, max(seconds, 0) + 0.005, self._look_in, 0, queue)
 
     def rest(self, lock: str) -> float:
         """Seconds for which a lock still rests."""
         return self._rests.get(lock, 0) - time.monotonic()
 
     def ended(self, lock: str, pace: float) -> None:
-        """A job of this lock ended: it rests."""
+        """A job of this lock ended: it rests, if it was not the first for a while."""
         if self._loop is None:
             return
         if len(self._rests) >= self.most:
             self._rests.clear()
-        self._rests[lock] = time.monotonic() + pace
+        tolerated = (self.in_a_row - 1) * pace
+        self._rests[lock] = max(self._rests.get(lock, 0), time.monotonic() - tolerated) + pace
 
-    def _soon(self) -> None:
-        self._looking = asyncio.ensure_future(self._look_again())
+    def _look_in(self, seconds: float, queue: str) -> None:
+        pending = self._soon.get(queue)
+        if self._loop is not None and (pending is None or pending.when() < self._loop.time()):
+            self._soon[queue] = self._loop.call_later(seconds, lambda: asyncio.ensure_future(self._look(queue)))
 
-    async def _look_again(self) -> None:
-        for wake in list(self._wakes):
-            await wake(channel="finished", notification={"type": "job_inserted", "job_id": 0})
+    async def _look(self, queue: str) -> None:
+        for queues, wake in list(self._wakes):
+            if queues is None or queue in queues:
+                await wake(channel="finished", notification={"type": "job_inserted", "job_id": 0})
 
 
 _worker = _Worker()

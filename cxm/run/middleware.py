@@ -17,6 +17,7 @@ from cxm.design import refusals
 from cxm.kernel.errors import CxmError, NotAllowed, NotFound, NotNow, TooMany
 from cxm.platform import once
 from cxm.platform.problems import problem
+from cxm.run import static
 
 Next = Callable[[HttpRequest], HttpResponse]
 _log = structlog.get_logger(__name__)
@@ -40,7 +41,9 @@ def security_headers(get_response: Next) -> Next:
         response.headers.setdefault("Content-Security-Policy", _POLICY)
         response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=()")
         response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-        if not request.path.startswith("/static/"):
+        if request.path.startswith("/static/"):
+            static.keep(request, response)
+        else:
             response.headers.setdefault("Cache-Control", "no-store")
         return response
 

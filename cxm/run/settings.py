@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "cxm.run.middleware.security_headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "cxm.run.static.Compressed",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "cxm.run.middleware.interface_language",
     "django.middleware.common.CommonMiddleware",
@@ -149,6 +150,10 @@ COTTON_ISOLATE_BY_DEFAULT = True
 STATIC_URL = "/static/"
 STATIC_ROOT = None
 STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.AppDirectoriesFinder"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "cxm.run.static.Versioned"},
+}
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_ROOT = None

@@ -57,23 +57,31 @@ def in_a_list(page: Any, text: str) -> Any:
     raise AssertionError(f"j does not lead to {text}")
 
 
+#: The name of the conversation that is open and has the focus, where it is one of these; asked at every frame, since a look each second
+#: would take longer than the work.
+_OPEN = """(names) => {
+  const head = document.querySelector(".pane-main h1");
+  const name = head?.textContent.trim();
+  return head === document.activeElement && names.includes(name) && name;
+}"""
+
+
 @both
 def test_twenty_conversations_are_triaged(open_page: Any, site: Site, kind: str) -> None:
     page = sat_down(open_page, kind)
     word = f"t{uuid4().hex[:6]}"
-    many = 20 if kind == "desk" else 6
-    names = [f"{word}-{number:02}" for number in range(many)]
+    names = [f"{word}-{number:02}" for number in range(20)]
     for name in names:
         site.deliver(f"I am {name}", name=name)
-    expect(page.locator("#inbox-list [data-row]").filter(has_text=word)).to_have_count(many)
+    mine = page.locator("#inbox-list [data-row]").filter(has_text=word)
+    expect(mine).to_have_count(20)
     heading = page.locator(".pane-main h1")
-    rest = [text.partition("I am ")[2][:10] for text in page.locator("#inbox-list [data-row]").filter(has_text=word).all_inner_texts()]
-    assert len(rest) == many and set(rest) == set(names)
-    in_a_list(page, rest[0])
+    in_a_list(page, mine.first.inner_text().partition("I am ")[2][:10])
     page.keyboard.press("Enter")
-    for number, name in enumerate(rest):
-        expect(heading).to_have_text(name)
-        expect(heading).to_be_focused()
+    rest, last = set(names), ""
+    for number in range(20):
+        last = page.wait_for_function(_OPEN, arg=sorted(rest), timeout=PATIENCE).json_value()
+        rest.remove(last)
         if number == 3:  # somebody's turn later
             page.keyboard.press("s")
             expect(page.locator("#menu-snooze .menu-item").first).to_be_focused()
@@ -81,10 +89,10 @@ def test_twenty_conversations_are_triaged(open_page: Any, site: Site, kind: str)
             page.keyboard.press("Enter")
         else:
             page.keyboard.press("e")
-        expect(heading.get_by_text(name, exact=True)).to_have_count(0)
-    expect(page.locator("#inbox-list [data-row]").filter(has_text=word)).to_have_count(0)
+    expect(heading.get_by_text(word)).to_have_count(0)
+    expect(mine).to_have_count(0)
     page.keyboard.press("u")
-    expect(heading).to_have_text(rest[-1])
+    expect(heading).to_have_text(last)
 
 
 @both

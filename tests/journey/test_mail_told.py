@@ -23,14 +23,14 @@ from cxm.connect.models import Account
 from cxm.connect.tests.hooks_kit import rest
 from cxm.govern import api as govern
 from cxm.kernel.clock import now, shifted_by
-from cxm.kernel.errors import NotFound
+from cxm.kernel.errors import Invalid, NotFound
 from cxm.kernel.ids import new_id
 from cxm.love import api as love
 from cxm.love.contracts import InboxFilter
 from cxm.outbound import api as outbound
 from cxm.outbound import gateway
 from cxm.outbound.events import public_delivery
-from cxm.outbound.models import Intent
+from cxm.outbound.models import Intent, Suppressed
 from tests.houses import House, _own_store, assert_safe, house, other, settle  # noqa: F401 - fixtures
 from tests.houses import post as post_form
 
@@ -245,3 +245,28 @@ def test_who_complained_is_not_written_to_until_they_write_or_somebody_says_why(
         assert try_again(gone)[0] == "sent", "they wrote to us after that"
         outbound.forget(organization, [post.conversation(ana)])
         assert outbound.suppressions(house.owner).items == []
+
+
+def test_others_it_was_written_to_are_named_and_answered_where_a_member_chooses_so(house: House, monkeypatch: pytest.MonkeyPatch):
+    post, browser = Post(house, monkeypatch), house.browser()
+    ana, boss = "ana@customer.example", "boss@customer.example"
+    cc = f"Cc: {boss}, care@acme.example, Eve <eve@x.example>, nobody, {ana}, dán@customer.example"
+    post.comes(mail(f"Ana <{ana}>", ALIAS, "Pedido", "¿Dónde está?", cc))
+    page = post.page(browser, ana)
+    assert f"also written to {boss}, eve@x.example" in page and 'name="copies"' in page and f"Also to {boss}" in page
+    post.answer(ana, "En camino.")
+    assert message_from_bytes(post.server.sent[-1][2], policy=default)["Cc"] is None
+    here = f"/inbox/{post.conversation(ana)}"
+    post_form(browser, f"{here}/write", {"text": "Ya llega.", "visibility": "private", "copies": "1"})
+    made = Intent.everywhere.get(text="Ya llega.")  # everywhere: a test
+    Suppressed.objects.add(house.organization, address="eve@x.example", reason="complained", at=now())
+    Intent.everywhere.filter(pk=made.pk).update(not_before=now())  # everywhere: a test
+    gateway.carry_out(made.pk)
+    left = message_from_bytes(post.server.sent[-1][2], policy=default)
+    assert (left["To"], left["Cc"]) == (ana, boss), "nobody who complained, nobody who cannot be written to, not ourselves"
+    assert post.server.recipients[-2:] == [f"<{ana}>", f"<{boss}>"]
+    settle()
+    post.comes(mail(f"Ana <{ana}>", ALIAS, "Danke", "Gracias.", f"In-Reply-To: {left['Message-ID']}"))
+    assert 'name="copies"' not in post.page(browser, ana)
+    with pytest.raises(Invalid, match="nobody else"):
+        love.reply(house.owner, post.conversation(ana), "De nada.", copies=True)

@@ -330,7 +330,7 @@ def _send(session: Session, outgoing: Outgoing, login: Login) -> Sent:
     message_id, message = letters.compose(outgoing, session.account.settings, session.now)
     with Outbox(_smtp(session), session.dial, sender.rpartition("@")[2]) as outbox:
         outbox.sign_in(_smtp_login(session, login))
-        outbox.send(sender, to, message)
+        outbox.send(sender, to, message, copies=letters.copies(outgoing))
     _keep_copy(session, login, message)
     return Sent(message_id)
 

@@ -25,6 +25,8 @@ _REFERENCES_KEPT = 30
 #: A Date further ahead of the moment we received it is a wrong clock.
 _AHEAD = timedelta(hours=25)
 #: What a report that names no mail of ours is shown as.
+#: Others a mail was written to whom an answer may go to as well.
+_COPIES = 20
 _REPORTED = {"failed": "returned", "delayed": "late", "complained": "complaint"}
 _EMPTY_LINES = re.compile(r"\n{4,}")
 
@@ -138,11 +140,13 @@ def _context(
         ids = [ids[0], *ids[-(_REFERENCES_KEPT - 1) :]]
     context: dict[str, Any] = {"to": sender.answer_to, "references": ids, "subject": letters.header(letter, "Subject") or ""}
     recipients = [one.address for name in ("To", "Cc") for one in letters.addresses(letter, name)]
+    copies = [one for one in dict.fromkeys(recipients) if one not in (*mail.own, sender.author.native_id, sender.answer_to)]
     came_to = origin.came_to(letter, mail.own)
     came_by = origin.mailing_list(letter, mail.own)
     checked = origin.results(letter, str(mail.account.settings.get("authserv_id") or ""))
     optional = {
         "recipients": recipients[:50],
+        "copies": copies[:_COPIES],
         "alias": came_to if came_to != mail.own[0] else None,
         "list": {"id": came_by.id[:300], "post": came_by.post} if came_by is not None else None,
         "authentication": checked,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from email import policy
 from email.headerregistry import Address
@@ -37,6 +38,17 @@ def recipient(outgoing: Outgoing) -> str:
     return wire_address(wanted.strip())
 
 
+def copies(outgoing: Outgoing) -> list[str]:
+    """Whom a copy goes to, where a member chose so: each a good address, and none twice."""
+    given = outgoing.context.get("cc")
+    found: list[str] = []
+    for one in cast("list[object]", given)[:20] if isinstance(given, list) else []:
+        with suppress(Rejected):
+            if isinstance(one, str) and _ADDRESS.fullmatch(one.strip()) and (address := wire_address(one.strip())) not in found:
+                found.append(address)
+    return [one for one in found if one != recipient(outgoing)]
+
+
 def wire_address(address: str) -> str:
     """``address`` with its domain in ASCII (IDNA). Raises :class:`Rejected` where it cannot be written to."""
     local, _, domain = address.rpartition("@")
@@ -51,6 +63,8 @@ def compose(outgoing: Outgoing, settings: Mapping[str, Any], now: datetime) -> t
     mail = EmailMessage(policy=policy.SMTP)
     mail["From"] = Address(one_line(shown, 100), addr_spec=wire_address(address))
     mail["To"] = Address(addr_spec=recipient(outgoing))
+    if copied := copies(outgoing):
+        mail["Cc"] = [Address(addr_spec=one) for one in copied]
     mail["Subject"] = _subject(outgoing)
     mail["Date"] = format_datetime(now)
     own_id = message_id(outgoing.id, str(settings.get("address", "")))

@@ -69,7 +69,7 @@ class Poll:
         """At most :data:`TOGETHER` feeds at once, never two of one host. One feed alone tells what is wrong by raising; of several,
         the others go on, and it is raised when none could be read. ``next_look`` is when the first of them is due."""
         states = _states(session, cursor)
-        await _no_longer(session, states, cursor)
+        left = await websub.part_from(session, cursor or {}, states)
         looked = _due(states, session.now)
         found = await asyncio.gather(*(_look(session, origin, states[origin]) for origin in looked))
         _raise_where_silent(states, [error for _, error in found if error is not None])
@@ -77,7 +77,7 @@ class Poll:
         unheard = tuple(told for origin in looked for told in _gaps(states, origin, states[origin], session.now))
         return Polled(
             deliveries,
-            {"feeds": {origin: _plain(state) for origin, state in states.items()}},
+            {"feeds": {origin: _plain(state) for origin, state in states.items()}, **({"left": left} if left else {})},
             more=bool(_due(states, session.now, peek=True)) and bool(looked),
             next_look=min((_moment(state.due) or session.now for state in states.values()), default=None),
             unheard=unheard,
@@ -88,13 +88,18 @@ class Poll:
 class Subscribe:
     """Told by hubs as soon as something is new."""
 
-    def challenge(self, query: str, secret: str, now: datetime) -> str:
+    def challenge(self, query: str, secret: str, now: datetime, *, leaving: bool = False) -> str:
         """As :func:`~cxm.channels.rss.verify.challenge`."""
-        return verify.challenge(query, secret)
+        return verify.challenge(query, secret, leaving=leaving)
 
     def verify(self, headers: Mapping[str, str], body: bytes, secret: str | None, now: datetime) -> str:
         """As :func:`~cxm.channels.rss.verify.verify`."""
         return verify.verify(headers, body, secret, now)
+
+    async def leave(self, session: Session, cursor: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Every hub is told that nothing is wanted any more; those that did not answer stand in what is given back."""
+        left = await websub.part_from(session, cursor)
+        return {"left": left} if left else {}
 
 
 class Test:
@@ -254,14 +259,6 @@ async def _subscribe(session: Session, origin: str, state: _State) -> None:
         return
     state.asked = format_instant(session.now)
     await websub.ask(session, fetching.secure(state.hub), state.topic, origin)
-
-
-async def _no_longer(session: Session, states: Mapping[str, _State], cursor: Mapping[str, Any] | None) -> None:
-    """Tell the hubs of feeds that are not wanted any more."""
-    known = cast("Mapping[str, Mapping[str, Any]]", (cursor or {}).get("feeds") or {})
-    left = [(origin, told) for origin, told in known.items() if origin not in states and told.get("hub") and told.get("asked")]
-    hubs = [(fetching.secure(str(told["hub"])), str(told.get("topic") or origin), origin) for origin, told in left[:TOGETHER]]
-    await asyncio.gather(*(websub.ask(session, *one, mode="unsubscribe") for one in hubs))
 
 
 def _kept(headers: Mapping[str, str], name: str) -> str:

@@ -35,15 +35,15 @@ def feed_of(query: str) -> str:
     return _pairs(query).get("feed", "")
 
 
-def challenge(query: str, secret: str) -> str:
-    """The answer to a hub that asks whether we want (or no longer want) to be told. Raises NotAuthentic."""
+def challenge(query: str, secret: str, *, leaving: bool = False) -> str:
+    """The answer to a hub that asks whether we want (or no longer want) to be told; ``leaving``: we want nothing. Raises NotAuthentic."""
     asked = _pairs(query)
     word = asked.get("hub.challenge", "")
     expected = _mark(secret, asked.get("feed", ""), asked.get("hub.topic", ""))
     if not secret or not hmac.compare_digest(expected.encode(), asked.get("mark", "").encode("utf-8", "replace")):
         raise NotAuthentic("mark")
     if (
-        asked.get("hub.mode") not in ("subscribe", "unsubscribe")
+        asked.get("hub.mode") not in (("unsubscribe",) if leaving else ("subscribe", "unsubscribe"))
         or not 0 < len(word) <= _LONGEST
         or not (word.isascii() and word.isprintable())
     ):

@@ -5,20 +5,25 @@ Source: W3C Recommendation WebSub, sections 4 (discovery) and 5 (subscribing).
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from cxm.channels.contracts import ConnectorError, Session
 from cxm.channels.kit.answers import header
 from cxm.channels.rss import verify
 from cxm.channels.rss.entries import Feed, web
+from cxm.channels.rss.fetching import secure
 
 #: What is asked for; and after what it is asked for anew, since a hub tells only our door how long it grants.
 LEASE, AGAIN = timedelta(days=10), timedelta(days=1)
 _TIMEOUT = 10.0
+#: How often a hub is told that a feed is not wanted any more; and how many are at once.
+TRIES, _AT_ONCE = 6, 8
 #: Places a hub may send us on to (307, 308), one after the other.
 _MOVES = 3
 _LINK = re.compile(r"<([^<>]{1,2000})>([^<]{0,500})")
@@ -46,11 +51,11 @@ def possible(session: Session) -> bool:
     return session.inbound is not None and not session.credentials.get("username")
 
 
-async def ask(session: Session, hub: str, topic: str, origin: str, mode: str = "subscribe") -> None:
-    """Ask the hub. What it answers does not matter: what it grants, it asks our door about."""
+async def ask(session: Session, hub: str, topic: str, origin: str, mode: str = "subscribe") -> bool:
+    """Ask the hub; whether it answered. What it answers does not matter: what it grants, it asks our door about."""
     inbound = session.inbound
     if inbound is None:
-        return
+        return True
     told = {
         "hub.mode": mode,
         "hub.topic": topic,
@@ -64,5 +69,23 @@ async def ask(session: Session, hub: str, topic: str, origin: str, mode: str = "
             answer = await session.http.request("POST", hub, headers=kind, content=body, timeout=_TIMEOUT)
             moved = web(hub, header(answer.headers, "location") or "") if answer.status_code in (307, 308) else ""
             if not moved.startswith("https://"):
-                return
+                return answer.status_code < 500 and answer.status_code != 429
             hub = moved
+    return False
+
+
+async def part_from(session: Session, cursor: Mapping[str, Any], wanted: Collection[str] = ()) -> dict[str, Any]:
+    """Tell the hubs of feeds in ``cursor`` that are not ``wanted`` (any more); of those that did not answer, what is needed to try again."""
+    told = cast("Mapping[str, Mapping[str, Any]]", {**(cursor.get("left") or {}), **(cursor.get("feeds") or {})})
+    left = {origin: one for origin, one in told.items() if origin not in wanted and one.get("hub") and one.get("asked")}
+    again: dict[str, Any] = {}
+
+    async def tell(origin: str, one: Mapping[str, Any]) -> None:
+        hub, topic, tries = str(one["hub"]), str(one.get("topic") or origin), int(one.get("tries") or 0) + 1
+        if not await ask(session, secure(hub), topic, origin, mode="unsubscribe") and tries < TRIES:
+            again[origin] = {"hub": hub, "topic": topic, "asked": one["asked"], "tries": tries}
+
+    names = list(left)
+    for begin in range(0, len(names), _AT_ONCE):
+        await asyncio.gather(*(tell(origin, left[origin]) for origin in names[begin : begin + _AT_ONCE]))
+    return again

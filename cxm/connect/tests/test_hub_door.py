@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import hmac
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID, uuid4
 
 import pytest
 
+from cxm.channels.contracts import Unavailable
 from cxm.channels.rss import verify
-from cxm.channels.rss.tests.provider import FEED, item, rss
+from cxm.channels.rss.connector import Poll
+from cxm.channels.rss.tests.provider import FEED, Site, item, rss
 from cxm.connect import api as connect
-from cxm.connect import door, mailbox, runtime
+from cxm.connect import door, farewells, mailbox, runtime, tasks
 from cxm.connect.models import Account
 from cxm.connect.tests.hooks_kit import rest
+from cxm.kernel.clock import now
 from cxm.platform import egress
+from cxm.platform.config import settings
 from tests.houses import House, _own_store, house, settle  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +73,45 @@ def test_a_hub_is_answered_and_what_it_signs_is_heard_at_once(house: House, acco
     assert [one["title"] for one in found] == ["Number 1", "Number 2"] and found[1]["url"].endswith("/2")
     connect.remove(house.owner, account)
     assert door.asked("rss", str(account), asking) is None
+    leaving = asking.replace("hub.mode=subscribe", "hub.mode=unsubscribe")
+    assert door.asked("rss", str(account), leaving) == "word", "only that we want nothing any more is confirmed"
+    late = knock(account, query, body, **signed)
+    door.store_group([late])
+    assert late.status == (401, "not_authentic")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_hub_is_told_that_an_account_was_removed_and_one_that_is_away_holds_up_nobody(house: House, monkeypatch: pytest.MonkeyPatch):
+    reachable = settings().model_copy(update={"public_url": "https://cxm.example"})
+    for module in (farewells, runtime):
+        monkeypatch.setattr(module, "settings", lambda: reachable)
+    hub, site = "https://hub.example/", Site([item(1)])
+    site.headers = {"link": f'<{hub}>; rel="hub"'}
+    site.on("POST", hub, status=202)
+    monkeypatch.setattr(runtime.runtime, "_http", site)
+    waiting: list[dict[str, Any]] = []
+    monkeypatch.setattr(tasks.say_farewell, "defer", lambda **given: waiting.append(given))
+    try:
+        account = connect.connect(house.owner, channel="rss", name="News", settings={"feeds": [FEED]})[0].id
+        row = Account.everywhere.get(pk=account)  # everywhere: a test
+        runtime.keep(account, asyncio.run(Poll().poll(runtime.session_of(row, site), None)), "poll")  # type: ignore[arg-type]
+        site.on("POST", hub, Unavailable("The hub is away."))
+        connect.remove(house.owner, account)
+        for tries in range(2):
+            assert waiting[-1]["account"] == str(account) and len(waiting) == tries + 1
+            tasks.say_farewell.run(str(account), tries)
+        assert waiting[-1]["tries"] == 2 and waiting[-1]["schedule_at"] > now()
+        site.on("POST", hub, status=202)
+        tasks.say_farewell.run(str(account), 2)
+        modes = [dict(parse_qsl(one.content.decode()))["hub.mode"] for one in site.asked("POST", hub)]
+        assert modes == ["subscribe", *["unsubscribe"] * 3] and len(waiting) == 3, "told, and nothing is left to do"
+        assert Account.everywhere.get(pk=account).cursor == {}  # everywhere: a test
+        site.on("POST", hub, Unavailable("The hub is away."))
+        Account.everywhere.filter(pk=account).update(cursor={"left": {FEED: {"hub": hub, "asked": "x"}}})  # everywhere: a test
+        tasks.say_farewell.run(str(account), 5)
+        assert len(waiting) == 3, "not for ever"
+    finally:
+        runtime.runtime.stop()
 
 
 def test_whatever_is_asked_in_vain_gets_the_same_answer(monkeypatch: pytest.MonkeyPatch):

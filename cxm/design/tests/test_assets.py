@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import re
 import subprocess
@@ -162,3 +163,25 @@ def test_template_keeps_the_content_policy(path: Path) -> None:
     text = re.sub(r"\{%.*?%\}", "", path.read_text())  # what stays of a tag is no attribute
     assert not re.search(r"\sstyle=|\son[a-z]+=|hx-on|[\"']js:|<script(?![^>]*\ssrc=)|<style", text)
     assert not re.search(r"hx-trigger(?::inherited)?=\"[^\"]*\[", text)
+
+
+@pytest.mark.django_db
+def test_pages_travel_compressed_and_their_files_are_kept_for_good(built: Path) -> None:
+    """What a page names is kept for a year under a version that changes with its bytes; any other version, and none, is asked for again soon."""
+    from django.test import Client
+
+    page = Client().get("/sign-in", headers={"Accept-Encoding": "gzip"})
+    text = gzip.decompress(page.content).decode()
+    assert page["Content-Encoding"] == "gzip" and "Accept-Encoding" in page["Vary"] and "no-store" in page["Cache-Control"]
+    assert Client().get("/sign-in").content.startswith(b"<!doctype html>")
+    assert re.search(r'<meta name="description" content="[^"]{20,}">', text)
+    named = set(re.findall(r'/static/[^"#]+', text))
+    assert {address.partition("?")[0] for address in named} >= {f"/static/built/{name}" for name in ("app.js", "app.css", "icons.svg")}
+    for address in named:
+        version = hashlib.sha256((ROOT / "cxm/design" / address.strip("/").partition("?")[0]).read_bytes()).hexdigest()[:8]
+        assert address.endswith(f"?v={version}")
+        assert "immutable" in Client().get(address)["Cache-Control"] and "max-age=31536000" in Client().get(address)["Cache-Control"]
+        for other in ("", "?v=", "?v=00000000"):
+            assert Client().get(address.partition("?")[0] + other)["Cache-Control"] == "max-age=60, public"
+    font = next((built / "fonts").iterdir()).name
+    assert Client().get(f"/static/built/fonts/{font}")["Cache-Control"] == "public, max-age=2592000"

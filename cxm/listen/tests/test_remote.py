@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import threading
 from collections import Counter
@@ -144,7 +145,17 @@ def test_what_is_kept_is_bounded_expires_and_is_fetched_again(
     assert page.get(f"/media/{second}/0").content == PNG  # the oldest leaves
     kept = FetchedFile.objects.for_organization(house.organization).get()
     assert kept.mention_id == second and files(house) == [str(kept.pk)]
-    (settings().data / "fetched" / str(house.organization) / str(kept.pk)).unlink()  # somebody tidied up
+    folder = settings().data / "fetched" / str(house.organization)
+    left = [folder / str(uuid4()), folder / f".{kept.pk}.{uuid4().hex}", folder / str(uuid4())]
+    for path in left:
+        path.write_bytes(PNG)
+    for path in (left[0], left[1], folder / str(kept.pk)):
+        os.utime(path, (0, 0))
+    assert remote.sweep() == 2 and sorted(files(house)) == sorted([str(kept.pk), left[2].name]), (
+        "what a process that died left, and nothing young"
+    )
+    left[2].unlink()
+    (folder / str(kept.pk)).unlink()  # somebody tidied up
     assert page.get(f"/media/{second}/0").content == PNG and web.came["/picture.png"] == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -34,11 +35,12 @@ def reply(
     visibility: str | None = None,
     in_reply_to: UUID | None = None,
     media: Sequence[Mapping[str, Any]] = (),
+    copies: bool = False,
     undo_seconds: int = 0,
     since: datetime | None = None,
 ) -> Reply:
     """Answer. ``visibility`` is the conversation's own unless given; ``in_reply_to`` their newest mention that may be answered.
-    ``since``: when the writer last saw the conversation; an answer somebody else gave after that is told instead of sending a second.
+    ``copies``: to the others they wrote to as well. ``since``: when the writer last saw the conversation; an answer somebody else gave after that is told instead of sending a second.
 
     Raises NotFound (the conversation, or a mention that is not in it), NotAllowed, Invalid (what the channel does not take),
     Conflict (the mention was deleted, a machine wrote it, or “answered_meanwhile”).
@@ -71,7 +73,8 @@ def reply(
             )
         target = _target(row, in_reply_to)
         private = (visibility or row.kind) == "private"
-        proposed = outbound.propose(actor, _intent(row, target, normalise(text), private=private, media=media, undo_seconds=undo_seconds))
+        new = _intent(row, target, normalise(text), private=private, media=media, undo_seconds=undo_seconds)
+        proposed = outbound.propose(actor, _to_all(new) if copies else new)
         Answer.objects.add(
             actor.organization,
             id=proposed.id,
@@ -128,10 +131,18 @@ def _intent(
         to=row.author_id or None,
         title=data.get("title") or row.subject or None,
         media=[dict(entry) for entry in media],
-        context=data.get("context") or {},
+        context={name: value for name, value in (data.get("context") or {}).items() if name != "cc"},  # a member's choice alone
         undo_seconds=undo_seconds,
         last_heard_at=target.published_at if target else None,
     )
+
+
+def _to_all(new: NewIntent) -> NewIntent:
+    """The same, to the others they wrote to as well. Raises Invalid where there are none: it would go out to fewer than was meant."""
+    if not new.context.get("copies"):
+        hint = "Answer them alone."
+        raise Invalid("copies_none", "They wrote to nobody else.", hint, errors=(FieldError("copies", hint),))
+    return replace(new, context={**new.context, "cc": list(new.context["copies"])})
 
 
 def take_back(actor: Actor, answer: UUID) -> Reply:

@@ -45,6 +45,8 @@ class MailServer:
         self.folders: dict[str, dict[int, bytes]] = {"INBOX": self.mails}
         self.appended: list[bytes] = []
         self.sent: list[tuple[str, str, bytes]] = []
+        #: Whom each mail was for, copies too, in the order they were named.
+        self.recipients: list[str] = []
         self.fail = ""
         self.capabilities = "IMAP4rev1 IDLE AUTH=PLAIN"
         self.commands: list[str] = []
@@ -220,6 +222,7 @@ class MailServer:
                 file.write(b"250 ok\r\n")
             elif name == "RCPT":
                 recipient = command
+                self.recipients.append(command.partition(":")[2].split()[0])
                 file.write(b"250 ok\r\n")
             elif name == "DATA":
                 file.write(b"354 go\r\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import smtplib
 import ssl
+from collections.abc import Sequence
 from typing import Any
 
 from cxm.channels.contracts import AuthExpired, ConnectorError, Dialler, RateLimited, Rejected, Unavailable
@@ -96,8 +97,9 @@ class Outbox:
         if code not in (235, 503):
             raise smtplib.SMTPAuthenticationError(code, answer)
 
-    def send(self, sender: str, recipient: str, message: bytes) -> None:
-        """Hand over one mail. Until the server was asked for the content nothing can have left; from then on, unless it says no, it may."""
+    def send(self, sender: str, recipient: str, message: bytes, *, copies: Sequence[str] = ()) -> None:
+        """Hand over one mail. Until the server was asked for the content nothing can have left; from then on, unless it says no, it may.
+        One of the ``copies`` that the server does not take costs only itself."""
         client = self._client
         try:
             _expect(
@@ -105,6 +107,8 @@ class Outbox:
                 f"The mail server takes no mail from {sender}.",
             )
             _expect(client.rcpt(recipient), f"The mail server takes no mail to {recipient}.")
+            for one in copies:
+                client.rcpt(one)
         except (OSError, smtplib.SMTPException) as error:
             raise Unavailable("The SMTP server broke off before it took the mail.", "It is tried again.") from error
         try:

@@ -190,7 +190,13 @@ def test_a_strict_hub_keeps_us_for_a_month_tells_us_and_lets_us_go():
 
     other = f"{SITE}/other"
     site.on("GET", other, content=rss([item(9)]))
+    site.on("POST", HUB, status=503)
+    for _ in range(2):
+        desk.look(other)
+        assert desk.cursor["left"][FEED]["hub"] == HUB, "it is away, and is told again"
+    site.on("POST", HUB, hub._asked)
     desk.look(other)
+    assert "left" not in desk.cursor
     hub.verify(desk.now, get)
     assert hub.subscriptions == {} and hub.publish(FEED, rss([item(4)]).encode(), desk.now, post) == []
 
