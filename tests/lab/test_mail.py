@@ -66,7 +66,7 @@ def settings(server: Dovecot, postman: Postman, address: str) -> dict[str, Any]:
     """How to reach both servers."""
     return {
         "address": address, "display_name": "Acme Care", "imap_host": "127.0.0.1", "imap_port": server.imap, "imap_security": "plain",
-        "smtp_host": "127.0.0.1", "smtp_port": postman.port, "smtp_security": "plain", "aliases": HOLA,
+        "smtp_host": "127.0.0.1", "smtp_port": postman.port, "smtp_security": "plain", "aliases": [HOLA],
     }  # fmt: skip
 
 
