@@ -58,19 +58,26 @@ function place(area, list) {
   places.replaceSync(`#${CSS.escape(list.id)} { left: ${left}px; top: ${top}px; }`);
 }
 
-async function filled(list) {
-  if (list.dataset.filled === undefined) {
-    const answer = await fetch(list.dataset.names, { credentials: "same-origin" }).catch(() => null);
-    if (!answer?.ok) return false;
-    list.innerHTML = await answer.text();
-    [...list.children].forEach((one, at) => { one.id = `${list.id}-${at}`; });
-    list.dataset.filled = "";
-  }
+const filling = new WeakMap();
+
+async function fill(list) {
+  const answer = await fetch(list.dataset.names, { credentials: "same-origin" }).catch(() => null);
+  if (!answer?.ok) return false;
+  list.innerHTML = await answer.text();
+  [...list.children].forEach((one, at) => { one.id = `${list.id}-${at}`; });
+  list.dataset.filled = "";
   return true;
 }
 
+// Asked once, however fast somebody types: a second answer would put new options in the place of the one that is picked.
+function filled(list) {
+  if (list.dataset.filled !== undefined) return true;
+  if (!filling.has(list)) filling.set(list, fill(list).finally(() => filling.delete(list)));
+  return filling.get(list);
+}
+
 const finds = (item) => {
-  const [name, called] = [...item.children].map((one) => fold(one.textContent.replace(/^@/, "").trim()));
+  const [name, called] = [fold(item.firstElementChild.textContent.trim()), fold(item.dataset.called)];
   return [name, called, ...name.split(/\s+/).slice(1)];
 };
 

@@ -221,7 +221,8 @@ class NotAuthentic(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One intent to speak. ``id`` never changes for one intent. ``context`` is that of the mention it answers."""
+    """One intent to speak. ``id`` never changes for one intent. ``context`` is that of the mention it answers. ``others``: native ids of what
+    other intents said there in the same words; given where an outcome is read back, for it is none of these."""
 
     id: UUID
     kind: str  # reply, post, edit, delete, hide
@@ -233,6 +234,7 @@ class Outgoing:
     to: str | None = None
     media: tuple[Media, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

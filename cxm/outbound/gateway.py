@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from concurrent.futures import TimeoutError as FutureTimeout
 from concurrent.futures import wait
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from cxm.channels.contracts import Media, Outgoing, Sent
 from cxm.connect import api as connect
@@ -235,7 +236,7 @@ def _find_out(intent: UUID) -> None:
 
 def _read_back(row: Intent, last: Attempt, rules: SendRules) -> None:
     try:
-        sent = connect.read_back(row.organization_id, row.account_id, outgoing_of(row))
+        sent = connect.read_back(row.organization_id, row.account_id, replace(outgoing_of(row), others=_known(row)))
     except Exception as error:  # still away: ask again later, with patience, then a person decides
         _log.info("read_back.failed", reply=str(row.id), error=type(error).__name__)
         asked = row.attempts.filter(outcome="asked").count()
@@ -251,14 +252,31 @@ def _read_back(row: Intent, last: Attempt, rules: SendRules) -> None:
             _again(row, min(10 * 2**asked, 3600))
         return
     with transaction.atomic():
-        fresh = Intent.everywhere.select_for_update().get(pk=row.pk)  # everywhere: its own job
-        if fresh.state != "unknown":
+        same = _same_words(row).order_by("id").select_for_update()  # of two that are read back at once, one is first
+        fresh = next((one for one in same if one.pk == row.pk), None)
+        if fresh is None or fresh.state != "unknown":
+            return
+        if sent is not None and any(one.native_id == sent.native_id for one in same):
+            _again(row, 1)
             return
         _end(last, "sent" if sent else "not_sent", "Read back.")
         if sent is not None:
             conclude(fresh, "sent", native_id=sent.native_id, url=sent.url)
         else:
             _put_back(fresh, 0, "It had not been sent; it is sent now.")
+
+
+def _same_words(row: Intent) -> QuerySet[Intent]:
+    """This intent and those that say the same in the same place: one outcome cannot stand for two of them."""
+    rows = Intent.objects.for_organization(row.organization_id)
+    if row.conversation_id is None:
+        return rows.filter(pk=row.pk)
+    return rows.filter(conversation_id=row.conversation_id, account_id=row.account_id, text=row.text)
+
+
+def _known(row: Intent) -> tuple[str, ...]:
+    others = _same_words(row).exclude(pk=row.pk).filter(native_id__isnull=False).order_by("-created_at")
+    return tuple(native for native in others.values_list("native_id", flat=True)[:200] if native)
 
 
 def _send_again(row: Intent, last: Attempt) -> None:

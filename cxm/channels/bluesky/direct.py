@@ -44,7 +44,9 @@ async def say(server: Server, session: Session, outgoing: Outgoing) -> Sent:
 
 
 async def said(server: Server, session: Session, outgoing: Outgoing) -> Sent | None:
-    """Whether these words of ours stand in the conversation since the intent was made; None where they surely do not."""
+    """Whether these words of ours stand in the conversation since the intent was made, and are none that another intent said; None where
+    they surely do not. The service keeps no mark of ours: words, writer and time are all there is. (What a member wrote there by hand in the
+    very same words passes for it: they have then got it once, which is what was wanted.)"""
     convo, text, me = await _convo(server, outgoing), _text(outgoing), await server.me()
     began = _moment(outgoing) - _SLACK
     page = ""
@@ -59,7 +61,9 @@ async def said(server: Server, session: Session, outgoing: Outgoing) -> Sent | N
             if moment is not None and moment < began:
                 return None
             if one.get("text") == text and table(one.get("sender")).get("did") == me:
-                return _sent(convo, string(one.get("id"), 100), session)
+                found = _sent(convo, string(one.get("id"), 100), session)
+                if found.native_id not in outgoing.others:
+                    return found
         page = string(told.get("cursor"), 4000)
         if not messages or not page:
             return None

@@ -6,9 +6,11 @@ too old the oldest there is; compressed only where asked for) and lexicon app.bs
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Container
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -19,6 +21,11 @@ from cxm.channels.kit.fields import entries, string, table, whole
 _TIME = re.compile(rb'"time_us"\s*:\s*([0-9]{1,17})\b')
 _OTHER = re.compile(rb'"operation"\s*:\s*"(?:delete|update)"')
 _FACETS = 500
+#: The hosts that Bluesky runs for everybody; and failures in a row after which the next of them is asked.
+PUBLIC = tuple(f"jetstream{number}.us-{side}.bsky.network" for side in ("east", "west") for number in (1, 2))
+PATIENCE = 3
+#: Pauses before a line that could not be opened, or was cut at once, is opened again: the first, doubled each time; the longest.
+FIRST, LONGEST = timedelta(seconds=5), timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,21 @@ def address(base: str, since: int) -> str:
     parts = urlsplit(base)
     path = parts.path if parts.path.strip("/") else "/subscribe"
     return urlunsplit(parts._replace(path=path, query=urlencode({"wantedCollections": ids.POST, "cursor": since}), fragment=""))
+
+
+def pause(fails: int) -> timedelta:
+    """How long to wait after so many failures in a row; no two that were cut together for equally long."""
+    return min(FIRST * 2 ** min(fails, 12), LONGEST) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads what comes back
+
+
+def instead(base: str, fails: int) -> str:
+    """Where to listen after so many failures in a row: one of the public hosts takes the place of another, whose clock is the same; a server
+    of one's own has none."""
+    host = urlsplit(base).hostname or ""
+    if host not in PUBLIC or fails < PATIENCE:
+        return base
+    other = PUBLIC[(PUBLIC.index(host) + fails // PATIENCE) % len(PUBLIC)]
+    return urlunsplit(urlsplit(base)._replace(netloc=other))
 
 
 class Filter:

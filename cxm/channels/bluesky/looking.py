@@ -55,7 +55,7 @@ class Found:
 class Memory:
     """What one account's looks leave to the next. ``known``: by owner and key of a post, its moment and the end of its version (CID);
     ``checked``, ``place``: when and where known posts were last asked about; ``stream``: how far the live stream was heard (microseconds
-    since 1970), ``number`` the last message of a stream that counts them; ``cut``: since when it is away, "" where it is not; ``chat``: how far direct messages were heard, as ``talking`` keeps it;
+    since 1970), ``number`` the last message of a stream that counts them; ``cut``: since when it is away, "" where it is not; ``fails``, ``dial``: how often in a row it could not be kept open, and when it is tried again; ``chat``: how far direct messages were heard, as ``talking`` keeps it;
     ``answers``: how many answers to our own posts there were, as ``threads`` counts them."""
 
     tracks: dict[str, Track] = field(default_factory=dict[str, Track])
@@ -67,6 +67,8 @@ class Memory:
     number: int = 0
     chat: dict[str, str] = field(default_factory=dict[str, str])
     answers: dict[str, int] = field(default_factory=dict[str, int])
+    fails: int = 0
+    dial: str = ""
 
     @classmethod
     def of(cls, cursor: Mapping[str, Any] | None) -> Memory:
@@ -78,10 +80,11 @@ class Memory:
             for name, given in table(told.get("tracks")).items()
         }
         known = {key: (string(pair[0]), string(pair[1])) for key, one in table(told.get("known")).items() if len(pair := entries(one)) == 2}
-        place, stream, number = (max(whole(told.get(name)) or 0, 0) for name in ("place", "stream", "number"))
+        place, stream, number, fails = (max(whole(told.get(name)) or 0, 0) for name in ("place", "stream", "number", "fails"))
         chat = {key: string(one, 4000) for key, one in table(told.get("chat")).items()}
         answers = {key: count for key, one in table(told.get("answers")).items() if (count := whole(one))}
-        return cls(tracks, known, string(told.get("checked"), 40), place, stream, string(told.get("cut"), 40), number, chat, answers)
+        checked, cut, dial = (string(told.get(name), 40) for name in ("checked", "cut", "dial"))
+        return cls(tracks, known, checked, place, stream, cut, number, chat, answers, min(fails, 1000), dial)
 
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
@@ -91,6 +94,8 @@ class Memory:
         rest = {
             "stream": self.stream,
             "cut": self.cut,
+            "fails": self.fails,
+            "dial": self.dial,
             "number": self.number,
             "answers": self.answers,
             "chat": {key: one for key, one in self.chat.items() if one},

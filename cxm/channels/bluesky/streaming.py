@@ -68,8 +68,8 @@ async def hearing(session: Session) -> TestStep:
     return TestStep(said("Hear the live stream"), True, "It is open.")
 
 
-async def _dial(session: Session, since: datetime, number: int = 0) -> WebSocket:
-    base = address_of(session)
+async def _dial(session: Session, since: datetime, number: int = 0, fails: int = 0) -> WebSocket:
+    base = jetstream.instead(address_of(session), fails)
     if _is_firehose(session):  # its cursor is a number of its own
         return await session.web_socket(firehose.address(base, number), timeout=10.0, message_limit=_FRAME)
     return await session.web_socket(jetstream.address(base, _micro(since)), timeout=10.0)
@@ -154,21 +154,27 @@ class _Ear:
             with contextlib.suppress(ConnectorError):
                 await self._line.close()
 
-    # --- the line ---
-
     async def _open(self) -> None:
         """Open the line, from where it was cut if that is not long ago. Where it cannot be opened, that is noted."""
         now = clock.now()
+        if now < (ids.moment(self._memory.dial) or now) <= now + jetstream.LONGEST * 1.2:  # a clock that was set back must not silence it
+            return
         last = _moment(self._memory.stream)
         resumed = last is not None and timedelta(0) <= now - last <= RESUME
         since = (last if resumed and last is not None else now) - REWIND
         try:
-            self._line = await _dial(self._session, since, self._memory.number if resumed else 0)
+            self._line = await _dial(self._session, since, self._memory.number if resumed else 0, self._memory.fails)
         except ConnectorError:
+            self._failed()
             return
         self._opened = time.monotonic()
         self._reading = asyncio.create_task(self._read(self._line))
         self._reading.add_done_callback(lambda _: self._wake.set())
+
+    def _failed(self) -> None:
+        """It is opened again after a pause that doubles, and differs between those that were cut together; looks go on meanwhile."""
+        self._memory.dial = format_instant(clock.now() + jetstream.pause(self._memory.fails))
+        self._memory.fails += 1
 
     async def _read(self, line: WebSocket) -> None:
         """Everything that comes, until the line is cut."""
@@ -243,6 +249,7 @@ class _Ear:
             self._looked = 0.0
         former, self._memory = self._memory, Memory.of(found.cursor)
         self._memory.stream, self._memory.cut, self._memory.number = former.stream, former.cut, former.number
+        self._memory.fails, self._memory.dial = former.fails, former.dial
         for key, learned in self._news.items():
             self._memory.learn(key, learned)
         return found
@@ -369,6 +376,10 @@ class _Ear:
         again: datetime | None = None
         if over:
             steady = self._line is not None and time.monotonic() - self._opened >= LOOK
+            if steady:
+                memory.fails, memory.dial = 0, ""
+            elif self._line is not None:
+                self._failed()
             again = now + timedelta(seconds=1 if steady else 10)
         deliveries = (*(found.deliveries if found is not None else ()), *told)
         return Polled(deliveries, memory.plain(), more=self._behind, next_look=again, unheard=tuple(unheard))

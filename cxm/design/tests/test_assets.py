@@ -175,7 +175,11 @@ def test_pages_travel_compressed_and_their_files_are_kept_for_good(built: Path) 
     assert page["Content-Encoding"] == "gzip" and "Accept-Encoding" in page["Vary"] and "no-store" in page["Cache-Control"]
     assert Client().get("/sign-in").content.startswith(b"<!doctype html>")
     assert re.search(r'<meta name="description" content="[^"]{20,}">', text)
-    named = set(re.findall(r'/static/[^"#]+', text))
+    fonts = re.findall(r'<link rel="preload" href="/static/built/fonts/([^"]+)"', text)
+    assert len(fonts) == 1 and f"fonts/{fonts[0]}" in (built / "app.css").read_text(), (
+        "it is there before words are drawn, so that none move"
+    )
+    named = set(re.findall(r'/static/[^"#]+', text)) - {f"/static/built/fonts/{fonts[0]}"}
     assert {address.partition("?")[0] for address in named} >= {f"/static/built/{name}" for name in ("app.js", "app.css", "icons.svg")}
     for address in named:
         version = hashlib.sha256((ROOT / "cxm/design" / address.strip("/").partition("?")[0]).read_bytes()).hexdigest()[:8]

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
+from cxm.channels.contracts import Outgoing, Sent
 from cxm.connect import api as connect
+from cxm.connect.contracts import SendRules
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
+from cxm.kernel.clock import now
 from cxm.kernel.errors import Conflict, CxmError, Invalid, NotAllowed, NotFound
 from cxm.outbound import api as outbound
+from cxm.outbound import gateway
 from cxm.outbound.contracts import NewIntent
+from cxm.outbound.models import Attempt, Intent
 from cxm.platform import events
 from tests.houses import House, house, other  # noqa: F401 - fixtures
 
@@ -136,3 +142,36 @@ def test_ids_nobody_has_are_not_found(house: House):
         with pytest.raises(CxmError) as caught:
             outbound.reply(house.organization, unknown)
         assert caught.value.status == 404
+
+
+def test_one_outcome_never_stands_for_two_intents_of_the_same_words(house: House, monkeypatch: pytest.MonkeyPatch):
+    """Where a platform keeps no mark of ours, two unknown answers of the same words could both be taken for the one that arrived."""
+    new, rows = intent(house, text="Thanks!"), []
+    for _ in range(2):
+        made = outbound.propose(house.owner, new)
+        Intent.everywhere.filter(pk=made.id).update(state="unknown")  # everywhere: a test
+        row = Intent.everywhere.get(pk=made.id)  # everywhere: a test
+        Attempt.objects.add(house.organization, intent=row, at=now() - timedelta(minutes=5), outcome="unknown")
+        rows.append(row)
+    asked: list[tuple[str, ...]] = []
+
+    def read_back(organization: object, account: object, outgoing: Outgoing) -> Sent | None:
+        asked.append(outgoing.others)
+        return None if "there" in outgoing.others else Sent("there")
+
+    monkeypatch.setattr(gateway.connect, "read_back", read_back)
+    rules = SendRules(True, True, True, True, reads_back=True, idempotent=False, text_limit=None, counted="bytes", window_hours=None)
+    monkeypatch.setattr(gateway.connect, "rules", lambda *_: rules)
+    gateway.carry_out(rows[0].id)
+    gateway.carry_out(rows[1].id)
+    assert asked == [(), ("there",)]
+    assert [outbound.reply(house.organization, row.id).state for row in rows] == ["sent", "queued"], "the other is sent now, once"
+
+    late = outbound.propose(house.owner, new)
+    Intent.everywhere.filter(pk=late.id).update(state="unknown")  # everywhere: a test
+    Attempt.objects.add(
+        house.organization, intent=Intent.everywhere.get(pk=late.id), at=now() - timedelta(minutes=5), outcome="unknown"
+    )  # everywhere: a test
+    monkeypatch.setattr(gateway.connect, "read_back", lambda *_: Sent("there"))  # both were asked about before either was settled
+    gateway.carry_out(late.id)
+    assert outbound.reply(house.organization, late.id).state == "unknown"

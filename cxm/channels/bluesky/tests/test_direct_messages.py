@@ -202,6 +202,12 @@ def test_an_unknown_outcome_is_read_back_and_nothing_is_sent_for_that(chat: Chat
     assert found is not None and found.native_id == address and len(chat.calls(SEND)) == 2
     later = replace(outgoing, id=_made_at(chat))
     assert asyncio.run(ReadBack().read_back(desk.session(), later)) is None, "the same words of earlier are another's"
+    known = replace(outgoing, others=(address,))
+    assert asyncio.run(ReadBack().read_back(desk.session(), known)) is None, "and so are those that another intent said since"
+    again = send(desk, outgoing)
+    for others, expected in (((address,), again), ((again,), address)):
+        found = asyncio.run(ReadBack().read_back(desk.session(), replace(outgoing, others=others)))
+        assert found is not None and found.native_id == expected
 
 
 def _made_at(chat: Chat) -> UUID:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from cxm.channels.bluesky import jetstream as jetstream_hosts
 from cxm.channels.bluesky import streaming
 from cxm.channels.bluesky.connector import Stream, Test
 from cxm.channels.bluesky.jetstream import Filter, address
@@ -88,6 +91,7 @@ async def a_jetstream() -> AsyncIterator[Jetstream]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming, "_AGAIN", 0.02)
     monkeypatch.setattr(streaming, "ALIVE", 0.1)
+    monkeypatch.setattr(jetstream_hosts, "FIRST", timedelta(0))
 
 
 def test_what_concerns_us_is_heard_as_it_is_written_and_nothing_else():
@@ -241,6 +245,36 @@ def test_where_there_is_no_stream_the_account_is_looked_at():
             assert len(ear.gaps()) == 4 and not ear.cursor.get("cut")
 
     asyncio.run(run())
+
+
+def test_a_stream_that_stays_away_is_dialled_ever_more_seldom_and_elsewhere_while_looks_go_on(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jetstream_hosts, "FIRST", timedelta(seconds=5))
+    dialled: list[tuple[int, str]] = []
+
+    async def run(base: str) -> list[tuple[int, str]]:
+        dialled.clear()
+        async with a_jetstream() as jetstream:
+            ear = Ear(jetstream)
+            for second in range(0, 2400, 10):
+
+                async def dial(url: str, second: int = second, **more: Any) -> Any:
+                    dialled.append((second, urlsplit(url).hostname or ""))
+                    raise Unavailable("It is away.")
+
+                with clock.shifted_by(timedelta(seconds=second)):
+                    stream = Stream().listen(replace(jetstream.network.session(clock.now(), stream_url=base), web_socket=dial), ear.cursor)
+                    async for polled in stream:
+                        ear.take(polled)
+                    last = ear.batches[-1]
+                    assert not last.more and last.next_look is not None and last.next_look - clock.now() <= timedelta(seconds=10)
+        return list(dialled)
+
+    public = jetstream_hosts.PUBLIC
+    found = asyncio.run(run(f"wss://{public[1]}"))
+    pauses = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(found)]
+    assert pauses[0] == 10 and 480 <= max(pauses) <= 730 and len(found) <= 11, pauses
+    assert [host for _, host in found[:10]] == [public[1]] * 3 + [public[2]] * 3 + [public[3]] * 3 + [public[0]], found
+    assert {host for _, host in asyncio.run(run("wss://own.example/subscribe"))} == {"own.example"}
 
 
 def test_nonsense_on_the_line_costs_nothing():
