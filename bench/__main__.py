@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("imports", "intake", "latency", "stops", "pages", "memory", "fairness", "firehose", "feeds", "accounts", "heard")
+NAMES = ("imports", "intake", "latency", "stops", "pages", "memory", "fairness", "firehose", "feeds", "accounts", "heard", "mails")
 
 for name in sys.argv[1:] or NAMES:
     print(name, json.dumps(importlib.import_module(f"bench.{name}").run()), flush=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,9 +25,21 @@ from tests.lab.telegram_gate import Gate
 CARE = "care@acme.example"
 
 
+@contextlib.contextmanager
+def shelf() -> Iterator[None]:
+    """Where the tests' kit keeps what it made once; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="cxm-bench-") as folder:
+        before = os.environ.get("CXM_TEST_ROOT")
+        os.environ["CXM_TEST_ROOT"] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop("CXM_TEST_ROOT") if before is None else os.environ.update(CXM_TEST_ROOT=before)
+
+
 def run(count: int = 20) -> dict[str, object]:
     """Words one after another on each server there is; milliseconds."""
-    with ExitStack() as stack:
+    with shelf(), ExitStack() as stack:
         server = stack.enter_context(closing(Dovecot())) if dovecot.why_not() is None else None
         gate = stack.enter_context(closing(Gate(telegram.BASE, telegram.fresh_token()))) if telegram.why_not() is None else None
         for one in (server.start if server else None, gate.open if gate else None):
@@ -71,10 +86,15 @@ def _bluesky(made: Desk) -> Callable[[str], Any]:
     return lambda mark: ann.say(f"@{acme.handle} {mark}", names=acme)
 
 
-def _email(made: Desk, server: Dovecot) -> Callable[[str], Any]:
+def connected(made: Desk, server: Dovecot) -> None:
+    """A mailbox of ours there, heard well."""
     settings = {"address": CARE, "imap_host": "127.0.0.1", "imap_port": server.imap, "imap_security": "plain"}
     settings |= {"smtp_host": "127.0.0.1", "smtp_port": server.imap, "smtp_security": "plain"}
     made.heard_well(made.connect(CARE, settings, {"username": CARE, "password": dovecot.PASSWORD}), 60)
+
+
+def _email(made: Desk, server: Dovecot) -> Callable[[str], Any]:
+    connected(made, server)
     return lambda mark: server.deliver(CARE, letter("ann@customer.example", CARE, mark, "Hello").as_bytes(), "ann@customer.example")
 
 

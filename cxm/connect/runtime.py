@@ -28,7 +28,7 @@ from cxm.connect import accounts, door, hooks_post, limits, mailbox, sources, to
 from cxm.connect.contracts import LimitLeft
 from cxm.connect.models import Account, Gap
 from cxm.kernel.clock import now
-from cxm.platform import egress, realtime
+from cxm.platform import egress, memory, realtime
 from cxm.platform.config import settings
 
 T = TypeVar("T")
@@ -257,6 +257,7 @@ async def _db(work: Callable[[], T]) -> T:
         try:
             return work()
         finally:
+            memory.let_go()
             close_old_connections()
 
     return await asyncio.get_running_loop().run_in_executor(_database, contextvars.copy_context().run, run)
@@ -313,6 +314,7 @@ def keep(account: UUID, found: Polled, kind: str) -> None:
         if row.removed_at is not None:
             return  # while we looked: nothing comes in any more
         mailbox.store(row, found.deliveries, kind)
+        memory.moved(max((len(one.body) for one in found.deliveries), default=0))
         row.cursor = dict(found.cursor)
         _hold(row)
         row.save(update_fields=["cursor", "next_look_at", "leased_until"])

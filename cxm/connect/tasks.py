@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from cxm.platform import jobs
+from cxm.platform import jobs, memory
 
 
 @jobs.task("connect.take_in", queue="intake", pace=0.2)
@@ -13,6 +13,7 @@ def take_in(account: str) -> None:
     from cxm.connect import mailbox
 
     mailbox.take_in_all(UUID(account))
+    memory.let_go()
 
 
 @jobs.task("connect.say_farewell")

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from uuid import UUID, uuid4
 
 from cxm.kernel.errors import NotFound, NotNow, TooLarge
+from cxm.platform import memory
 from cxm.platform.config import settings
 
 #: Bytes of one file.
@@ -27,6 +28,7 @@ def keep(organization: UUID, content: bytes) -> str:
     """
     if len(content) > LIMIT:
         raise TooLarge("file_too_large", f"The file is larger than {LIMIT // 1_000_000} MB.", "Send a smaller one.")
+    memory.moved(len(content))  # it was a part of something larger
     digest = hashlib.sha256(content).hexdigest()
     path = _path(organization, digest)
     try:

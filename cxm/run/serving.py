@@ -21,7 +21,7 @@ from typing import IO, Any
 import structlog
 
 from cxm.kernel.errors import CxmError
-from cxm.platform import egress, observability
+from cxm.platform import egress, memory, observability
 from cxm.platform.config import NotConfigured, master_keys, settings
 from cxm.platform.postgres import EmbeddedPostgres, engine
 from cxm.run.beside import Beside, say_ready
@@ -96,6 +96,7 @@ def _prepare() -> None:
     observability.configure(settings().log_level, settings().log_format)
     # Jobs compute in threads beside the event loop; at the default of 5 ms each request would wait for them again and again.
     sys.setswitchinterval(0.0005)
+    memory.give_back()
 
 
 @dataclass(frozen=True)
