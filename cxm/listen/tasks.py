@@ -57,8 +57,12 @@ def expire_fetched() -> None:
 def purge() -> None:
     """Deleted mentions leave the files of the mention store too."""
     from cxm.listen import engine
+    from cxm.listen.events import MentionsDeleted
     from cxm.listen.store.purging import purge as purge_store
+    from cxm.listen.subscribers import STORE
+    from cxm.platform import events
 
+    events.catch_up(STORE, MentionsDeleted)  # what the store was not told of yet would stay in its files
     purge_store(engine.writer())
 
 

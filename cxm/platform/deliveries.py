@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -95,14 +95,28 @@ def at_once() -> Generator[None]:
     _here.lanes = lanes
     try:
         yield
+    except BaseException:
+        _here.lanes = None
+        for lane in lanes:  # what went wrong may have done so after the commit
+            with suppress(Exception):
+                _wake(lane)
+        raise
     finally:
         _here.lanes = None
     for lane in lanes:
         try:
-            deliver.run(lane)
+            if _is_well(lane):
+                deliver.run(lane)
+                continue
         except Exception as error:
             _log.warning("events.not_at_once", lane=lane, error=type(error).__name__)
-            _wake(lane)  # a job is patient
+        _wake(lane)  # a job is patient: a lane in trouble is not tried with everything that comes in
+
+
+def _is_well(lane: str) -> bool:
+    """Whether the first that waits was not tried in vain before."""
+    first = WaitingEvent.objects.filter(lane=lane, failed_at=None).order_by("id").values_list("tries", "cut_offs").first()
+    return not first or not any(first)
 
 
 def _wake(lane: str) -> None:

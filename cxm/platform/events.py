@@ -12,7 +12,7 @@ from cxm.kernel.events import Event
 from cxm.platform import deliveries, eventlog, followers
 from cxm.platform.deliveries import at_once, on, wake_waiting
 from cxm.platform.eventlog import LoggedEvent, decode, ends, forget_recent, replay, since
-from cxm.platform.followers import StartOver, follow, lag, start_over
+from cxm.platform.followers import StartOver, catch_up, follow, lag, start_over
 
 
 def publish(event: Event) -> int:
@@ -26,5 +26,5 @@ def publish(event: Event) -> int:
 
 
 __all__ = [
-    "LoggedEvent", "StartOver", "at_once", "decode", "ends", "follow", "forget_recent", "lag", "on", "publish", "replay", "since", "start_over", "wake_waiting",
+    "LoggedEvent", "StartOver", "at_once", "catch_up", "decode", "ends", "follow", "forget_recent", "lag", "on", "publish", "replay", "since", "start_over", "wake_waiting",
 ]  # fmt: skip

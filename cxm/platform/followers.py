@@ -121,8 +121,17 @@ def _follow_batch(follower: str) -> int:
     return len(rows)
 
 
-def _unfinished(follower: str) -> bool:
-    names = sorted(FOLLOWERS[follower][1])
+def catch_up(follower: str, *classes: type[Event]) -> None:
+    """Give ``follower`` what it has not seen, now and here. Raises NotNow while an event of these classes cannot be given to it, because a
+    transaction is open that may write earlier ones."""
+    while _follow(follower) == BATCH:
+        pass
+    if _unfinished(follower, frozenset(kind.name for kind in classes)):
+        raise NotNow("follower_behind", f"{follower} has not seen everything yet.", "It goes on by itself.")
+
+
+def _unfinished(follower: str, only: frozenset[str] | None = None) -> bool:
+    names = sorted(FOLLOWERS[follower][1] if only is None else only)
     with connection.cursor() as cursor:
         cursor.execute(
             "select exists(select 1 from platform_eventlog e, platform_eventcursor c where c.follower = %s and (e.transaction, e.id) > (c.transaction, c.event) and e.name = any(%s))",

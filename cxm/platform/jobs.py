@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -79,10 +79,10 @@ class Task:
         if queueing_lock is None:
             _enqueue(configured, arguments)
             return True
-        if _enqueue_one(configured, arguments, queueing_lock, patient=False):
+        if _enqueue_one(configured, arguments, queueing_lock, patient=False, now=schedule_at is None):
             return True
         # The one that waits may begin and end before this transaction commits, and would not see what it wrote.
-        transaction.on_commit(lambda: _enqueue_one(configured, arguments, queueing_lock, patient=True))
+        transaction.on_commit(lambda: _enqueue_one(configured, arguments, queueing_lock, patient=True, now=schedule_at is None))
         return False
 
 
@@ -96,9 +96,10 @@ def _enqueue(configured: Any, arguments: dict[str, Any]) -> None:
             raise error.__cause__ from None
 
 
-def _enqueue_one(configured: Any, arguments: dict[str, Any], queueing_lock: str, *, patient: bool) -> bool:
-    """Enqueue; False where one of its kind waits already, or (unless ``patient``) may be enqueued by another transaction that is still open."""
-    if not _may_enqueue(queueing_lock, patient=patient):
+def _enqueue_one(configured: Any, arguments: dict[str, Any], queueing_lock: str, *, patient: bool, now: bool) -> bool:
+    """Enqueue; False where one of its kind waits already, or (unless ``patient``) may be enqueued by another transaction that is still open.
+    ``now``: it is to run as soon as it can."""
+    if not _may_enqueue(queueing_lock, patient=patient, now=now):
         return False
     try:
         with transaction.atomic():  # the library tells of a waiting one by a failed insert
@@ -111,20 +112,30 @@ def _enqueue_one(configured: Any, arguments: dict[str, Any], queueing_lock: str,
     return True
 
 
-def _may_enqueue(queueing_lock: str, *, patient: bool) -> bool:
+def _may_enqueue(queueing_lock: str, *, patient: bool, now: bool) -> bool:
     """Whether none of this kind waits (most often one does: a failed insert costs more, and a page in the server's log) and, unless
     ``patient``, no other open transaction enqueues one: our insert would wait for its end, and it perhaps for ours.
 
     Of the locks there are few, so that no transaction can use up the server's; two kinds that share one cost a look after the commit.
     """
     with connection.cursor() as cursor:
-        cursor.execute(
-            "select case when exists(select 1 from procrastinate_jobs where queueing_lock = %s and status = 'todo') then false "
-            "when %s then true else pg_try_advisory_xact_lock(%s, hashtext(%s) %% 1024) end",
-            [queueing_lock, patient, _LOCK_SPACE, queueing_lock],
-        )
+        cursor.execute(_MAY, [_FAR, patient, _LOCK_SPACE, queueing_lock, queueing_lock])
         row = cursor.fetchone()
-    return bool(row and row[0])
+        assert row is not None
+        if row[0] and now:
+            cursor.execute(
+                "update procrastinate_jobs set scheduled_at = null where queueing_lock = %s and status = 'todo'", [queueing_lock]
+            )
+    return bool(row[1])
+
+
+#: Nobody who is tried again waits longer than Patience lets them. What does was put off by a clock that was set back since.
+_FAR = f"{Patience.longest + 60} seconds"
+_MAY = (
+    "select coalesce(j.scheduled_at > now() + %s::interval, false), case when j.id is not null then false when %s then true "
+    "else pg_try_advisory_xact_lock(%s, hashtext(%s) %% 1024) end "
+    "from (select 1) as one left join procrastinate_jobs j on j.queueing_lock = %s and j.status = 'todo'"
+)
 
 
 def task(name: str, *, queue: str = "default", retry: bool = True, pace: float = 0) -> Callable[[Callable[..., None]], Task]:
@@ -141,7 +152,7 @@ def task(name: str, *, queue: str = "default", retry: bool = True, pace: float =
         def paced(context: Any, **arguments: Any) -> None:
             job = context.job
             if (rest := _worker.rest(job.lock)) > 0:
-                made.defer(lock=job.lock, queueing_lock=job.queueing_lock, schedule_at=now() + timedelta(seconds=rest), **arguments)
+                made.defer(lock=job.lock, queueing_lock=job.queueing_lock, schedule_at=_in(rest), **arguments)
                 return
             function(**arguments)
             _worker.ended(job.lock, pace)
@@ -150,6 +161,15 @@ def task(name: str, *, queue: str = "default", retry: bool = True, pace: float =
         return made
 
     return register
+
+
+def _in(seconds: float) -> datetime:
+    """In so many seconds, on the clock by which jobs become due: the database's."""
+    with connection.cursor() as cursor:
+        cursor.execute("select now() + make_interval(secs => %s)", [seconds])
+        row = cursor.fetchone()
+    assert row is not None
+    return row[0]
 
 
 def periodic(name: str, cron: str, *, queue: str = "default") -> Callable[[Callable[[], None]], Callable[[], None]]:
@@ -249,9 +269,10 @@ class _Worker:
 
     def look_at(self, at: datetime, queue: str) -> None:
         """Look for jobs of this queue at this instant, if it is soon."""
-        seconds = (at - now()).total_seconds()
+        seconds = max((at - now()).total_seconds(), 0)
         if self._loop is not None and not self._loop.is_closed() and seconds < _SOON:
-            self._loop.call_soon_threadsafe(self._loop.call_later, max(seconds, 0) + 0.005, self._look_in, 0, queue)
+            for later in (0.005, 0.055):  # whoever is looking at the first moment forgets that it was woken
+                self._loop.call_soon_threadsafe(self._look_in, seconds + later, queue)
 
     def rest(self, lock: str) -> float:
         """Seconds for which a lock still rests."""
@@ -267,9 +288,11 @@ class _Worker:
         self._rests[lock] = max(self._rests.get(lock, 0), time.monotonic() - tolerated) + pace
 
     def _look_in(self, seconds: float, queue: str) -> None:
-        pending = self._soon.get(queue)
-        if self._loop is not None and (pending is None or pending.when() < self._loop.time()):
-            self._soon[queue] = self._loop.call_later(seconds, lambda: asyncio.ensure_future(self._look(queue)))
+        if self._loop is None:
+            return
+        at, pending = self._loop.time() + seconds, self._soon.get(queue)
+        if pending is None or pending.when() < at or pending.when() > at + 0.05:
+            self._soon[queue] = self._loop.call_at(at, lambda: asyncio.ensure_future(self._look(queue)))
 
     async def _look(self, queue: str) -> None:
         for queues, wake in list(self._wakes):

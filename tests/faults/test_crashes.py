@@ -69,7 +69,7 @@ class Load:
         for thread in self.threads:
             thread.join(90)
         assert not self.broken, self.broken
-        assert not any(thread.isalive() for thread in self.threads), "somebody is not heard"
+        assert not any(thread.is_alive() for thread in self.threads), "somebody is not heard"
 
     def _guarded(self, work) -> None:
         try:

@@ -32,7 +32,7 @@ from cxm.outbound.models import Attempt, Intent
 from cxm.people import api as people
 from cxm.people import erasing
 from cxm.people.models import Erasure
-from cxm.platform import events, graves
+from cxm.platform import deliveries, events, graves
 from cxm.platform.config import settings
 from cxm.platform.models import WaitingEvent
 from tests.houses import House, _own_store, house, line, other, settle  # noqa: F401 - fixtures
@@ -393,7 +393,8 @@ def test_who_may_and_whose(house: House, other: House, word: str) -> None:
     assert officer.get(f"/people/{profile}").status_code == 404
 
 
-def test_a_deletion_never_overtakes_its_mention_on_the_way_to_the_inbox(house: House, word: str) -> None:
+def test_a_deletion_never_overtakes_its_mention_on_the_way_to_the_inbox(house: House, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries.deliver, "run", lambda lane: None)  # nobody hands over yet
     account = house.account()
     hand_in(house, account, orjson.dumps({"native_id": word, "text": word, "published_at": format_instant(now()), "kind": "message"}), "d1")
     hand_in(house, account, orjson.dumps({"native_id": word, "deleted": True}), "d2")

@@ -16,7 +16,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from cxm.kernel.clock import now
 from cxm.kernel.errors import NotFound, NotNow
 from cxm.kernel.events import Event
-from cxm.platform import deliveries, eventlog, events, set_aside
+from cxm.platform import deliveries, eventlog, events, followers, set_aside
 from cxm.platform.models import EventLog, WaitingEvent
 
 pytestmark = pytest.mark.django_db
@@ -193,6 +193,38 @@ def test_where_it_cannot_be_done_at_once_a_job_is_patient(porter: Porter) -> Non
         raise LookupError
     ring(2, door="back")
     assert jobs_of("porter:back") == 1, "and nobody goes on collecting"
+
+
+def test_a_lane_in_trouble_is_not_tried_with_everything_that_comes_in(porter: Porter) -> None:
+    porter.poison[1] = ValueError("poison")
+    for number in range(1, 6):
+        with events.at_once():
+            ring(number)
+    assert WaitingEvent.objects.order_by("id").values_list("tries", flat=True)[0] == 1 and jobs_of("porter:front") == 1
+    porter.poison.clear()
+    deliver()
+    assert porter.seen[-1] == [1, 2, 3, 4, 5] and not WaitingEvent.objects.exists()
+
+
+def test_what_goes_wrong_after_the_commit_leaves_a_job(porter: Porter) -> None:
+    with pytest.raises(LookupError), events.at_once():
+        ring(1)
+        raise LookupError
+    assert jobs_of("porter:front") == 1
+
+
+def test_who_must_not_be_behind_is_caught_up(porter: Porter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(followers, "FOLLOWERS", {})
+    seen: list[int] = []
+    events.follow("tests.reader", Rang)(lambda found: seen.extend(event.number for event in found))
+    ring(*range(40))
+    events.catch_up("tests.reader", Rang)
+    assert seen == list(range(40))
+    monkeypatch.setattr(followers, "_follow", lambda _: 0)  # an older transaction is open
+    ring(40)
+    events.catch_up("tests.reader", Left)
+    with pytest.raises(NotNow):
+        events.catch_up("tests.reader", Rang)
 
 
 def test_an_event_that_is_no_more_and_a_subscriber_that_is_no_more_hold_up_nobody(porter: Porter) -> None:

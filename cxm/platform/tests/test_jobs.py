@@ -109,6 +109,19 @@ def test_two_who_enqueue_the_same_in_opposite_order_do_not_wait_for_each_other()
     assert sorted(waiting.values_list("queueing_lock", flat=True)) == ["tests.here", "tests.there"]
 
 
+@pytest.mark.usefixtures("no_jobs_left")
+def test_what_a_clock_that_was_set_back_put_off_does_not_wait_for_it() -> None:
+    _nothing.defer(queueing_lock="tests.one", schedule_at=timezone.now() + timedelta(hours=1))
+    assert _nothing.defer(queueing_lock="tests.one", schedule_at=timezone.now() + timedelta(hours=2)) is False
+    waiting = ProcrastinateJob.objects.filter(queueing_lock="tests.one")
+    assert waiting.get().scheduled_at is not None, "who wishes it later changes nothing"
+    assert _nothing.defer(queueing_lock="tests.one") is False
+    assert waiting.get().scheduled_at is None
+    waiting.update(scheduled_at=timezone.now() + timedelta(minutes=5))
+    _nothing.defer(queueing_lock="tests.one")
+    assert waiting.get().scheduled_at is not None, "who failed is patient"
+
+
 @jobs.task("tests.fails_while_another_waits")
 def _fails_while_another_waits() -> None:
     try:
