@@ -29,7 +29,7 @@ READ, WRITE = "stops:read", "stops:write"
 LASTING = {("complained", "complained"), ("failed", "unknown_address"), ("failed", "mailbox_closed")}
 #: Why a reply waits: shown as its reason.
 HELD = "suppressed"
-LastWord = Callable[[UUID, UUID], datetime | None]
+LastWord = Callable[[UUID, UUID, bool], datetime | None]
 _last_word: list[LastWord] = []
 
 
@@ -44,7 +44,7 @@ class SuppressedAddress:
 
 
 def register_last_word(ask: LastWord) -> None:
-    """Who knows when the other side of a conversation last wrote; wired by ``cxm.run``."""
+    """Who knows when the other side of a conversation was last heard, and whether it must be proven that it was them; wired by ``cxm.run``."""
     _last_word[:] = [ask]
 
 
@@ -74,8 +74,10 @@ def why_not(row: Intent) -> Said | None:
     known = Suppressed.objects.for_organization(row.organization_id).filter(address=address).first() if address else None
     if known is None:
         return None
-    wrote = _last_word[0](row.organization_id, row.conversation_id) if _last_word and row.conversation_id else None
-    if wrote is not None and wrote > known.at:
+    heard = None
+    if _last_word and row.conversation_id:
+        heard = _last_word[0](row.organization_id, row.conversation_id, known.reason == "complained")
+    if heard is not None and heard > known.at:
         return None
     if known.reason == "complained":
         return said("{address} called mail of ours spam. It waits until they write to us again, or somebody takes the address off the list of those we do not write to.", address=address)  # fmt: skip
