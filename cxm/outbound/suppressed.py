@@ -6,7 +6,8 @@ written. Whoever writes to us after that has asked to be answered: their reply l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,18 +55,35 @@ def address_of(row: Intent) -> str:
     return wanted.strip().lower()[:320] if isinstance(wanted, str) and "@" in wanted[1:] else ""
 
 
-def learn(row: Intent, at: datetime) -> None:
-    """Note what was reported of a reply, where it lasts."""
-    address = address_of(row)
-    if not address or (row.delivery, row.reason) not in LASTING:
+def whose(row: Intent, told: Mapping[str, Any]) -> str | None:
+    """Whom of those a reply went to a report is about; None where it had copies and nobody says which, or it is nobody we wrote to."""
+    copies = [str(one).strip().lower()[:320] for one in row.context.get("cc") or ()]
+    if not copies:
+        return address_of(row)
+    named = {_wire(str(one)) for one in told.get("recipients") or ()}
+    return next((one for one in (address_of(row), *copies) if _wire(one) in named), None)
+
+
+def _wire(address: str) -> str:
+    """As mail servers name it: its domain in ASCII."""
+    local, _, domain = address.strip().lower().rpartition("@")
+    with suppress(UnicodeError):
+        domain = domain.encode("idna").decode("ascii")
+    return f"{local}@{domain}"
+
+
+def learn(row: Intent, address: str | None, told: Mapping[str, Any], at: datetime) -> None:
+    """Note what was reported of one whom a reply went to, where it lasts."""
+    reason, detail = str(told.get("reason") or ""), str(told.get("detail") or "")[:1000]
+    if not address or (told["status"], reason) not in LASTING:
         return
     made, fresh = Suppressed.everywhere.get_or_create(  # everywhere: of the reply's own organization
-        organization_id=row.organization_id, address=address, defaults={"reason": row.reason, "detail": row.detail, "at": at}
+        organization_id=row.organization_id, address=address, defaults={"reason": reason, "detail": detail, "at": at}
     )
     if not fresh:
-        reason = made.reason if made.reason == "complained" else row.reason
+        reason = made.reason if made.reason == "complained" else reason
         mine = Suppressed.objects.for_organization(row.organization_id).filter(pk=made.pk)
-        mine.update(reason=reason, detail=row.detail, at=Greatest(F("at"), at))
+        mine.update(reason=reason, detail=detail, at=Greatest(F("at"), at))
 
 
 def why_not(row: Intent) -> Said | None:
