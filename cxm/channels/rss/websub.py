@@ -78,7 +78,7 @@ async def part_from(session: Session, cursor: Mapping[str, Any], wanted: Collect
     """Tell the hubs of some feeds in ``cursor`` that are not ``wanted`` (any more), those told least often first. Gives what is needed to go on
     with the others and to try again where a hub did not answer; and whether others wait that were told no more often than these."""
     told = cast("Mapping[str, Mapping[str, Any]]", {**(cursor.get("left") or {}), **(cursor.get("feeds") or {})})
-    left = {
+    left: dict[str, dict[str, Any]] = {
         origin: {
             "hub": str(one["hub"]),
             "topic": str(one.get("topic") or origin),
