@@ -144,7 +144,8 @@ class Deletion:
 class Receipt:
     """What became of one of our replies: ``status`` is one of :data:`DELIVERIES`. ``detail``: why, in the platform's words; ``reason``: why, as one of
     :data:`REASONS`, empty where it does not say. ``intent``: which intent of ours it was, where the platform's id tells; then a reply of which nobody
-    knew whether it left is known to have."""
+    knew whether it left is known to have. ``recipients``: by which addresses the one recipient it is about is named, none where it does not say;
+    of a reply that went to several, each is told of by itself."""
 
     native_id: str
     status: str
@@ -152,6 +153,7 @@ class Receipt:
     detail: str | None = None
     reason: str = ""
     intent: UUID | None = None
+    recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,7 +418,8 @@ class Subscribe(Protocol):
         ...
 
     async def leave(self, session: Session, cursor: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The account was removed: tell those who tell us. Gives what a further try needs, nothing where all is told. Does not raise."""
+        """The account was removed: tell those who tell us, within a minute. Gives what a further try needs, nothing where all is told;
+        ``more`` in it where others have yet to be told, and are at once. Does not raise."""
         ...
 
     def verify(self, headers: Mapping[str, str], body: bytes, secret: str | None, now: datetime) -> str:

@@ -11,7 +11,7 @@ from cxm.kernel.events import Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptsHeard(Event):
-    """Platforms told what became of replies: each ``{native_id, status, at, detail, reason, intent}``."""
+    """Platforms told what became of replies: each ``{native_id, status, at, detail, reason, intent, recipients}``."""
 
     name: ClassVar[str] = "connect.receipts_heard"
     permission: ClassVar[str] = "accounts:read"

@@ -17,6 +17,7 @@ from cxm.platform.config import settings
 
 #: Before the next try; after the last of them, nobody is told any more.
 _PAUSES = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6), timedelta(hours=18))
+_SECONDS = 60
 _log = structlog.get_logger(__name__)
 
 
@@ -29,7 +30,7 @@ def later(row: Account) -> None:
 
 
 def say(account: UUID, tries: int) -> None:
-    """One try; another is enqueued where somebody did not answer."""
+    """One try, of no more than a minute; another is enqueued where somebody did not answer or has yet to be told."""
     from cxm.connect import runtime
     from cxm.connect.tasks import say_farewell
 
@@ -38,10 +39,12 @@ def say(account: UUID, tries: int) -> None:
         return
     leave = registry.channel(row.channel).subscriber().leave
     try:
-        left = dict(runtime.runtime.call(lambda http: leave(runtime.session_of(row, http, ()), row.cursor or {}), 300))
+        left = dict(runtime.runtime.call(lambda http: leave(runtime.session_of(row, http, ()), row.cursor or {}), _SECONDS))
     except Exception as error:
         _log.warning("farewell.broke", channel=row.channel, error=type(error).__name__)
-        left = dict(row.cursor)
+        left = {key: value for key, value in row.cursor.items() if key != "more"}
     Account.everywhere.filter(pk=account).update(cursor=left)  # everywhere: as above
-    if left and tries < len(_PAUSES):
+    if left.get("more"):  # a job of its own, so that others have their turn between
+        say_farewell.defer(account=str(account), tries=tries)
+    elif left and tries < len(_PAUSES):
         say_farewell.defer(account=str(account), tries=tries + 1, schedule_at=now() + _PAUSES[tries])

@@ -165,6 +165,7 @@ def settle(account: Account, mapped: Sequence[Mapped]) -> None:
                 "detail": entry.detail,
                 "reason": entry.reason,
                 "intent": str(entry.intent) if entry.intent else None,
+                "recipients": list(entry.recipients),
             }
             for entry in receipts
         )

@@ -65,9 +65,9 @@ def _unsaid(told: dict[str, Any]) -> bool:
 
 def _unexplained(told: dict[str, Any], natives: Collection[str]) -> bool:
     """What a platform says of a reply that failed often names whom it was for."""
-    hits = [entry for entry in told["receipts"] if entry["native_id"] in natives and entry.get("detail")]
+    hits = [entry for entry in told["receipts"] if entry["native_id"] in natives and (entry.get("detail") or entry.get("recipients"))]
     for entry in hits:
-        entry["detail"] = None
+        entry["detail"], entry["recipients"] = None, []
     return bool(hits)
 
 

@@ -44,14 +44,18 @@ def note_receipts(event: ReceiptsHeard) -> None:
         .select_for_update()
     )
     for row in rows:
-        told = [entry for entry in event.receipts if entry["native_id"] == row.native_id]
-        best = max(told, key=lambda entry: _RANK.get(entry["status"], 0))
+        told = [(entry, suppressed.whose(row, entry)) for entry in event.receipts if entry["native_id"] == row.native_id]
+        for entry, whose in told:
+            suppressed.learn(row, whose, entry, _moment(entry))
+        theirs = [entry for entry, whose in told if whose == suppressed.address_of(row)]
+        if not theirs:
+            continue  # of a copy, or nobody says of whom: the one who was answered may well have it
+        best = max(theirs, key=lambda entry: _RANK.get(entry["status"], 0))
         if _RANK.get(best["status"], 0) > _RANK.get(row.delivery, 0):
             row.delivery = best["status"]
             row.reason = str(best.get("reason") or "")[:20] if row.delivery in _UNWELCOME else ""
             row.detail = str(best.get("detail") or "")[:1000] if row.delivery in _UNWELCOME else ""
             row.save(update_fields=["delivery", "reason", "detail"])
-            suppressed.learn(row, _moment(best))
             changed(row)
 
 

@@ -6,7 +6,8 @@ written. Whoever writes to us after that has asked to be answered: their reply l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,7 +30,7 @@ READ, WRITE = "stops:read", "stops:write"
 LASTING = {("complained", "complained"), ("failed", "unknown_address"), ("failed", "mailbox_closed")}
 #: Why a reply waits: shown as its reason.
 HELD = "suppressed"
-LastWord = Callable[[UUID, UUID], datetime | None]
+LastWord = Callable[[UUID, UUID, bool], datetime | None]
 _last_word: list[LastWord] = []
 
 
@@ -44,7 +45,7 @@ class SuppressedAddress:
 
 
 def register_last_word(ask: LastWord) -> None:
-    """Who knows when the other side of a conversation last wrote; wired by ``cxm.run``."""
+    """Who knows when the other side of a conversation was last heard, and whether it must be proven that it was them; wired by ``cxm.run``."""
     _last_word[:] = [ask]
 
 
@@ -54,18 +55,35 @@ def address_of(row: Intent) -> str:
     return wanted.strip().lower()[:320] if isinstance(wanted, str) and "@" in wanted[1:] else ""
 
 
-def learn(row: Intent, at: datetime) -> None:
-    """Note what was reported of a reply, where it lasts."""
-    address = address_of(row)
-    if not address or (row.delivery, row.reason) not in LASTING:
+def whose(row: Intent, told: Mapping[str, Any]) -> str | None:
+    """Whom of those a reply went to a report is about; None where it had copies and nobody says which, or it is nobody we wrote to."""
+    copies = [str(one).strip().lower()[:320] for one in row.context.get("cc") or ()]
+    if not copies:
+        return address_of(row)
+    named = {_wire(str(one)) for one in told.get("recipients") or ()}
+    return next((one for one in (address_of(row), *copies) if _wire(one) in named), None)
+
+
+def _wire(address: str) -> str:
+    """As mail servers name it: its domain in ASCII."""
+    local, _, domain = address.strip().lower().rpartition("@")
+    with suppress(UnicodeError):
+        domain = domain.encode("idna").decode("ascii")
+    return f"{local}@{domain}"
+
+
+def learn(row: Intent, address: str | None, told: Mapping[str, Any], at: datetime) -> None:
+    """Note what was reported of one whom a reply went to, where it lasts."""
+    reason, detail = str(told.get("reason") or ""), str(told.get("detail") or "")[:1000]
+    if not address or (told["status"], reason) not in LASTING:
         return
     made, fresh = Suppressed.everywhere.get_or_create(  # everywhere: of the reply's own organization
-        organization_id=row.organization_id, address=address, defaults={"reason": row.reason, "detail": row.detail, "at": at}
+        organization_id=row.organization_id, address=address, defaults={"reason": reason, "detail": detail, "at": at}
     )
     if not fresh:
-        reason = made.reason if made.reason == "complained" else row.reason
+        reason = made.reason if made.reason == "complained" else reason
         mine = Suppressed.objects.for_organization(row.organization_id).filter(pk=made.pk)
-        mine.update(reason=reason, detail=row.detail, at=Greatest(F("at"), at))
+        mine.update(reason=reason, detail=detail, at=Greatest(F("at"), at))
 
 
 def why_not(row: Intent) -> Said | None:
@@ -74,8 +92,10 @@ def why_not(row: Intent) -> Said | None:
     known = Suppressed.objects.for_organization(row.organization_id).filter(address=address).first() if address else None
     if known is None:
         return None
-    wrote = _last_word[0](row.organization_id, row.conversation_id) if _last_word and row.conversation_id else None
-    if wrote is not None and wrote > known.at:
+    heard = None
+    if _last_word and row.conversation_id:
+        heard = _last_word[0](row.organization_id, row.conversation_id, known.reason == "complained")
+    if heard is not None and heard > known.at:
         return None
     if known.reason == "complained":
         return said("{address} called mail of ours spam. It waits until they write to us again, or somebody takes the address off the list of those we do not write to.", address=address)  # fmt: skip

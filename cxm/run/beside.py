@@ -62,9 +62,10 @@ class _Copy:
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:
-            with contextlib.suppress(OSError):
-                sys.stderr.flush()
-            os._exit(status)
+            try:
+                sys.stderr.flush()  # None where it was closed when this program began
+            finally:
+                os._exit(status)
 
     def wait(self, timeout: float | None = None) -> int:
         """Its exit status, once it has ended. Raises :class:`subprocess.TimeoutExpired`."""

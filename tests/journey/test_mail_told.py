@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
+from email.utils import format_datetime
 from html import unescape
 from typing import Any
 from uuid import UUID
@@ -27,6 +28,7 @@ from cxm.kernel.errors import Invalid, NotFound
 from cxm.kernel.ids import new_id
 from cxm.love import api as love
 from cxm.love.contracts import InboxFilter
+from cxm.love.models import Entry
 from cxm.outbound import api as outbound
 from cxm.outbound import gateway
 from cxm.outbound.events import public_delivery
@@ -245,6 +247,35 @@ def test_who_complained_is_not_written_to_until_they_write_or_somebody_says_why(
         assert try_again(gone)[0] == "sent", "they wrote to us after that"
         outbound.forget(organization, [post.conversation(ana)])
         assert outbound.suppressions(house.owner).items == []
+
+
+def test_a_complaint_holds_until_they_are_heard_whatever_their_clock_and_whoever_claims_to_be_them(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    post, ana, server = Post(house, monkeypatch), "ana@customer.example", "Authentication-Results: mx.acme.example;"
+    ahead, behind = (f"Date: {format_datetime(now() + timedelta(hours=hours))}" for hours in (10, -10))
+    post.comes(mail(f"Ana <{ana}>", ALIAS, "Pedido", "Hola", ahead))
+    Suppressed.objects.add(house.organization, address=ana, reason="complained", at=now())
+    waits = love.reply(house.owner, post.conversation(ana), "En camino.").id
+
+    def state() -> str:
+        Intent.everywhere.filter(pk=waits).update(not_before=now())  # everywhere: a test
+        gateway.carry_out(waits)
+        return outbound.reply(house.organization, waits).state
+
+    assert state() == "queued", "what was heard before the complaint, dated after it"
+    thread = "In-Reply-To: <pedido@x.example>"
+    for number, found in enumerate(("dmarc=fail header.from=customer.example; spf=pass", "dmarc=none; spf=softfail; dkim=none")):
+        post.comes(mail(f"Ana <{ana}>", ALIAS, f"Forged {number}", "Send it.", ahead, thread, f"{server} {found}"))
+        assert state() == "queued", found
+    take = mailbox.accept_apart
+    with monkeypatch.context() as patch:
+        patch.setattr(mailbox, "accept_apart", lambda *given, imported: take(*given, imported=True))
+        post.comes(mail(f"Ana <{ana}>", ALIAS, "Old", "Before all that.", behind, thread))
+    assert Entry.everywhere.filter(mention__imported=True).exists()  # everywhere: a test
+    assert state() == "queued", "imported now, written before the complaint"
+    post.comes(mail(f"Ana <{ana}>", ALIAS, "Me", "Please.", behind, thread, f"{server} dmarc=pass header.from=customer.example"))
+    assert state() == "sent", "heard after the complaint, dated before it"
 
 
 def test_others_it_was_written_to_are_named_and_answered_where_a_member_chooses_so(house: House, monkeypatch: pytest.MonkeyPatch):

@@ -60,27 +60,28 @@ def map_delivery(delivery: RawDelivery, account: AccountView) -> Iterable[Item]:
     try:
         letter = letters.read(delivery.body)
         native_id = _native_id(letter, delivery.body)
-        return [_item(letter, native_id, delivery, account)]
+        return _items(letter, native_id, delivery, account)
     except (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError, OverflowError) as error:
         # The standard library's mail parser fails in many ways on hostile input; each costs this one mail.
         return [Unmappable(f"The mail cannot be read ({type(error).__name__}).", delivery.body, native_id, "mail_unreadable")]
 
 
-def _item(letter: Letter, native_id: str, delivery: RawDelivery, account: AccountView) -> Item:
+def _items(letter: Letter, native_id: str, delivery: RawDelivery, account: AccountView) -> list[Item]:
     received = _received(letter, delivery)
     sent = letters.date(letter)
     if sent is None or (received is not None and sent > received + _AHEAD):
         sent = received
     if sent is None:
-        return Unmappable("The mail has no usable date and nobody noted when it came.", delivery.body, native_id, "published_at_invalid")
+        return [Unmappable("The mail has no usable date and nobody noted when it came.", delivery.body, native_id, "published_at_invalid")]
     reported = reports.report(letter)
     if reported is not None and reported.message_id is not None and reports.ours(reported.message_id):
-        told = reports.intent_of(reported.message_id)
-        return Receipt(reported.message_id, reported.status, received or sent, reported.detail, reported.reason, told)
+        told, at = reports.intent_of(reported.message_id), received or sent
+        each = (reported, *reported.others)
+        return [Receipt(reported.message_id, one.status, at, one.detail, one.reason, told, one.recipients) for one in each]
     content = bodies.body(letter)
     if len(content.text) > TEXT_LIMIT:
-        return Unmappable(f"The text is longer than {TEXT_LIMIT:,} characters.", delivery.body, native_id, "text_too_long")
-    return _mention(_Mail(letter, native_id, delivery, account, addresses.own(account.name, account.settings)), sent, content, reported)
+        return [Unmappable(f"The text is longer than {TEXT_LIMIT:,} characters.", delivery.body, native_id, "text_too_long")]
+    return [_mention(_Mail(letter, native_id, delivery, account, addresses.own(account.name, account.settings)), sent, content, reported)]
 
 
 def _mention(mail: _Mail, sent: datetime, content: Body, reported: Report | None) -> Mention:

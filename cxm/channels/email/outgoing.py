@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from email import policy
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -54,7 +55,12 @@ def wire_address(address: str) -> str:
     local, _, domain = address.rpartition("@")
     if not local.isascii():
         raise Rejected(f"The address {address} needs internationalised mail, which is not supported.", "Write to the person another way.")
-    return f"{local}@{_ascii_domain(domain)}"
+    written = f"{local}@{_ascii_domain(domain)}"
+    try:
+        Address(addr_spec=written)
+    except (ValueError, IndexError, MessageError) as error:  # what the standard library would not write into a header either
+        raise Rejected(f"“{one_line(address, 100)}” is no mail address.", "Check the address.") from error
+    return written
 
 
 def compose(outgoing: Outgoing, settings: Mapping[str, Any], now: datetime) -> tuple[str, bytes]:

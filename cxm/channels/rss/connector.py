@@ -69,7 +69,7 @@ class Poll:
         """At most :data:`TOGETHER` feeds at once, never two of one host. One feed alone tells what is wrong by raising; of several,
         the others go on, and it is raised when none could be read. ``next_look`` is when the first of them is due."""
         states = _states(session, cursor)
-        left = await websub.part_from(session, cursor or {}, states)
+        left, _ = await websub.part_from(session, cursor or {}, states)
         looked = _due(states, session.now)
         found = await asyncio.gather(*(_look(session, origin, states[origin]) for origin in looked))
         _raise_where_silent(states, [error for _, error in found if error is not None])
@@ -97,9 +97,9 @@ class Subscribe:
         return verify.verify(headers, body, secret, now)
 
     async def leave(self, session: Session, cursor: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Every hub is told that nothing is wanted any more; those that did not answer stand in what is given back."""
-        left = await websub.part_from(session, cursor)
-        return {"left": left} if left else {}
+        """Some hubs are told that nothing is wanted any more; the others, and those that did not answer, stand in what is given back."""
+        left, more = await websub.part_from(session, cursor)
+        return ({"left": left} if left else {}) | ({"more": True} if more else {})
 
 
 class Test:

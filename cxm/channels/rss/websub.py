@@ -22,7 +22,7 @@ from cxm.channels.rss.fetching import secure
 #: What is asked for; and after what it is asked for anew, since a hub tells only our door how long it grants.
 LEASE, AGAIN = timedelta(days=10), timedelta(days=1)
 _TIMEOUT = 10.0
-#: How often a hub is told that a feed is not wanted any more; and how many are at once.
+#: How often a hub is told that a feed is not wanted any more; and how many are in one go, so that silent hubs do not hold up a look.
 TRIES, _AT_ONCE = 6, 8
 #: Places a hub may send us on to (307, 308), one after the other.
 _MOVES = 3
@@ -74,18 +74,28 @@ async def ask(session: Session, hub: str, topic: str, origin: str, mode: str = "
     return False
 
 
-async def part_from(session: Session, cursor: Mapping[str, Any], wanted: Collection[str] = ()) -> dict[str, Any]:
-    """Tell the hubs of feeds in ``cursor`` that are not ``wanted`` (any more); of those that did not answer, what is needed to try again."""
+async def part_from(session: Session, cursor: Mapping[str, Any], wanted: Collection[str] = ()) -> tuple[dict[str, Any], bool]:
+    """Tell the hubs of some feeds in ``cursor`` that are not ``wanted`` (any more), those told least often first. Gives what is needed to go on
+    with the others and to try again where a hub did not answer; and whether others wait that were told no more often than these."""
     told = cast("Mapping[str, Mapping[str, Any]]", {**(cursor.get("left") or {}), **(cursor.get("feeds") or {})})
-    left = {origin: one for origin, one in told.items() if origin not in wanted and one.get("hub") and one.get("asked")}
-    again: dict[str, Any] = {}
-
-    async def tell(origin: str, one: Mapping[str, Any]) -> None:
-        hub, topic, tries = str(one["hub"]), str(one.get("topic") or origin), int(one.get("tries") or 0) + 1
-        if not await ask(session, secure(hub), topic, origin, mode="unsubscribe") and tries < TRIES:
-            again[origin] = {"hub": hub, "topic": topic, "asked": one["asked"], "tries": tries}
-
-    names = list(left)
-    for begin in range(0, len(names), _AT_ONCE):
-        await asyncio.gather(*(tell(origin, left[origin]) for origin in names[begin : begin + _AT_ONCE]))
-    return again
+    left: dict[str, dict[str, Any]] = {
+        origin: {
+            "hub": str(one["hub"]),
+            "topic": str(one.get("topic") or origin),
+            "asked": one["asked"],
+            "tries": int(one.get("tries") or 0),
+        }
+        for origin, one in told.items()
+        if origin not in wanted and one.get("hub") and one.get("asked")
+    }
+    names = sorted(left, key=lambda origin: left[origin]["tries"])
+    now, others = names[:_AT_ONCE], names[_AT_ONCE:]
+    answered = await asyncio.gather(
+        *(ask(session, secure(left[origin]["hub"]), left[origin]["topic"], origin, mode="unsubscribe") for origin in now)
+    )
+    again = {origin: left[origin] for origin in others}
+    for origin, heard in zip(now, answered, strict=True):
+        tries = left[origin]["tries"] + 1
+        if not heard and tries < TRIES:
+            again[origin] = left[origin] | {"tries": tries}
+    return again, bool(others) and left[others[0]]["tries"] == left[now[0]]["tries"]

@@ -110,6 +110,14 @@ def test_a_hub_is_told_that_an_account_was_removed_and_one_that_is_away_holds_up
         Account.everywhere.filter(pk=account).update(cursor={"left": {FEED: {"hub": hub, "asked": "x"}}})  # everywhere: a test
         tasks.say_farewell.run(str(account), 5)
         assert len(waiting) == 3, "not for ever"
+        many = {f"{FEED}/{number}": {"hub": hub, "asked": "x"} for number in range(10)}
+        Account.everywhere.filter(pk=account).update(cursor={"left": many})  # everywhere: a test
+        tasks.say_farewell.run(str(account), 0)
+        assert waiting[3:] == [{"account": str(account), "tries": 0}], "the others at once, in a job of their own"
+        tasks.say_farewell.run(str(account), 0)
+        assert len(waiting) == 5 and waiting[4]["tries"] == 1 and "schedule_at" in waiting[4]
+        left = Account.everywhere.get(pk=account).cursor["left"]  # type: ignore[index]  # everywhere: a test
+        assert len(left) == 10 and sum(one["tries"] for one in left.values()) == 16, "what was tried is kept"
     finally:
         runtime.runtime.stop()
 

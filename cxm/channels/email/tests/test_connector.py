@@ -384,3 +384,12 @@ def test_a_server_that_offers_no_starttls_gets_no_password(which: str) -> None:
     with pytest.raises((Unavailable, Rejected)):
         _poll(server, imap_security="starttls") if which == "imap" else _send(server, smtp_security="starttls")
     assert not any(command.startswith("AUTH") for command in server.commands) and server.sent == []
+
+
+@pytest.mark.parametrize("odd", ["a..b@docomo.ne.jp", "a.@x.example", ".a@x.example", "a@x]y", "a@x[y.example"])
+def test_an_odd_address_is_refused_and_an_odd_copy_costs_only_itself(odd: str) -> None:
+    server = MailServer(0)
+    _send(server, _reply(context={"to": "ann@customer.example", "cc": [odd, "boss@customer.example"]}))
+    assert server.recipients[-2:] == ["<ann@customer.example>", "<boss@customer.example>"]
+    with pytest.raises(Rejected):
+        _send(server, _reply(context={"to": odd}))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from cxm.channels.kit.mail import letters, returns
@@ -23,6 +23,8 @@ _ID_LINE = re.compile(r"^[ \t>|]{0,20}message-id:\s{0,10}(<[^<>\s]{1,900}>)", re
 _TEXT_SCANNED = 200_000
 _PARTS_SCANNED = 60
 _FIELD = re.compile(r"^([A-Za-z][A-Za-z0-9-]{1,60})\s{0,4}:[ \t]{0,10}(.*)$")
+_RECIPIENT = re.compile(r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,253}")
+_RECIPIENTS_TOLD = 20
 _COMPLAINTS = ("abuse", "fraud", "virus", "other", "opt-out")
 #: Of several recipients, the worst that happened is told.
 _ACTIONS = {"failed": "failed", "delayed": "delayed", "delivered": "delivered"}
@@ -33,13 +35,16 @@ _BY_STATUS = {"5": "failed", "4": "delayed", "2": "delivered"}
 class Report:
     """``status``: failed, delayed, delivered, read or complained. ``message_id``: the mail of ours it is about, None where it does not say.
 
-    ``reason``: a word for why (:data:`cxm.channels.contracts.REASONS`); ``detail`` in the server's own words.
+    ``reason``: a word for why (:data:`cxm.channels.contracts.REASONS`); ``detail`` in the server's own words. ``recipients``: by which addresses
+    the one it is about is named, none where it does not say; ``others``: what it says of further recipients of the same mail.
     """
 
     status: str
     message_id: str | None = None
     reason: str = ""
     detail: str | None = None
+    recipients: tuple[str, ...] = ()
+    others: tuple[Report, ...] = ()
 
 
 def report(letter: Letter) -> Report | None:
@@ -58,7 +63,7 @@ def report(letter: Letter) -> Report | None:
         for group in _groups(part)
     ]
     if groups and (found := _delivery(groups)) is not None:
-        return Report(found.status, about(letter, parts), found.reason, found.detail)
+        return replace(found, message_id=about(letter, parts))
     return _unstandard(letter, parts)
 
 
@@ -151,26 +156,36 @@ def _groups(part: Letter) -> list[dict[str, str]]:
 
 
 def _delivery(groups: list[dict[str, str]]) -> Report | None:
-    found: dict[str, dict[str, str]] = {}
+    found: list[Report] = []
     for group in groups:
         action = _ACTIONS.get(group.get("action", "").strip().lower()) or (
             _BY_STATUS.get(group.get("status", "").strip()[:1]) if "action" not in group else None
         )
         if action:
-            found.setdefault(action, group)
-    outcome = next((one for one in ("failed", "delayed", "delivered") if one in found), None)
-    if outcome is None:
-        return None
-    group = found[outcome]
+            found.append(_of_one(action, group))
+    worst = sorted(found, key=lambda one: ("failed", "delayed", "delivered").index(one.status))
+    return replace(worst[0], others=tuple(worst[1:_RECIPIENTS_TOLD])) if worst else None
+
+
+def _of_one(outcome: str, group: dict[str, str]) -> Report:
     status, diagnostic = group.get("status", "").partition("(")[0].strip(), group.get("diagnostic-code", "")
     detail = one_line(f"{status} {diagnostic}".strip(), 1000) or None
-    return Report(outcome, None, returns.reason(outcome, status, diagnostic), detail)
+    named = _named(group, "original-recipient", "final-recipient")
+    return Report(outcome, None, returns.reason(outcome, status, diagnostic), detail, named)
+
+
+def _named(fields: dict[str, str], *names: str) -> tuple[str, ...]:
+    """The addresses in these fields, without what says of which kind they are (``rfc822;``)."""
+    found = [_RECIPIENT.search(fields.get(name, "")[:1000]) for name in names]
+    return tuple(dict.fromkeys(match.group() for match in found if match is not None))
 
 
 def _reading(part: Letter) -> Report | None:
     fields = {name: value for group in _groups(part) for name, value in group.items()}
     ids = _ANY_ID.findall(fields.get("original-message-id", ""))
-    return Report("read", ids[0]) if ids and "displayed" in fields.get("disposition", "").lower() else None
+    if not ids or "displayed" not in fields.get("disposition", "").lower():
+        return None
+    return Report("read", ids[0], recipients=_named(fields, "original-recipient", "final-recipient"))
 
 
 def _complaint(part: Letter, letter: Letter, parts: list[Letter]) -> Report | None:
@@ -178,7 +193,8 @@ def _complaint(part: Letter, letter: Letter, parts: list[Letter]) -> Report | No
     kind = fields.get("feedback-type", "").strip().lower()
     if kind not in _COMPLAINTS:
         return None
-    return Report("complained", about(letter, parts), "complained", one_line(f"{kind} {fields.get('source-ip', '')}".strip(), 300))
+    detail = one_line(f"{kind} {fields.get('source-ip', '')}".strip(), 300)
+    return Report("complained", about(letter, parts), "complained", detail, _named(fields, "original-rcpt-to"))
 
 
 def _unstandard(letter: Letter, parts: list[Letter]) -> Report | None:
@@ -190,7 +206,11 @@ def _unstandard(letter: Letter, parts: list[Letter]) -> Report | None:
         return None  # even where it holds a mail of ours and speaks of failing: customers send ours on when a parcel could not be delivered
     text = "\n".join(_words(part) for part in list(_walk(letter, within_mails=False))[:8])[:20_000]
     told = returns.outcome(who, subject, text, known=known, nobody=nobody)
-    return Report(told.status, about(letter, parts), told.reason, told.detail) if told is not None else None
+    if told is None:
+        return None
+    failed = _RECIPIENT.findall(" ".join(letters.raw_headers(letter, "X-Failed-Recipients")[:5])[:5000])[:_RECIPIENTS_TOLD]
+    each = [Report(told.status, about(letter, parts), told.reason, told.detail, (one,)) for one in failed]
+    return replace(each[0], others=tuple(each[1:])) if each else Report(told.status, about(letter, parts), told.reason, told.detail)
 
 
 def _words(part: Letter) -> str:

@@ -83,6 +83,30 @@ def test_a_hub_is_asked_once_a_day_and_told_when_a_feed_is_not_wanted_any_more(h
     assert len(desk.asked()) == 3
 
 
+def test_many_feeds_that_are_not_wanted_any_more_hold_up_no_look_whatever_their_hub_does():
+    site = Site([item(1)])
+    desk, gone = Desk(site), [f"{SITE}/{number}" for number in range(20)]
+    desk.cursor = {"feeds": {one: {"hub": HUB, "topic": one, "asked": "2026-11-22T11:00:00Z"} for one in gone}}
+    site.on("POST", HUB, Unavailable("The hub is away."))
+    for looks in range(1, 4):
+        desk.look(FEED)
+        assert len(desk.asked()) == 8 * looks, "a few in each look, and what was done is kept"
+    assert {one["hub.topic"] for one in desk.asked()[:20]} == set(gone), "each in turn, none twice before all were told"
+    site.on("POST", HUB, status=202)
+    before = len(desk.asked())
+    for _ in range(3):
+        desk.look(FEED)
+    assert {one["hub.topic"] for one in desk.asked()[before:]} == set(gone) and "left" not in desk.cursor
+
+    site.on("POST", HUB, Unavailable("The hub is away."))
+    cursor: dict[str, Any] = {"feeds": {one: {"hub": HUB, "topic": one, "asked": "2026-11-22T11:00:00Z"} for one in gone}}
+    told = []
+    for _ in range(3):
+        cursor = dict(asyncio.run(Subscribe().leave(desk.session(), cursor)))
+        told.append(bool(cursor.get("more")))
+    assert told == [True, True, False] and len(cursor["left"]) == 20, "those who were told may rest before they are told again"
+
+
 def test_nobody_is_asked_where_nobody_can_reach_us_and_a_hub_that_fails_costs_nothing():
     site = Site([item(1)])
     site.head = ATOM

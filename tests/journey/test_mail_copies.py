@@ -1,0 +1,52 @@
+"""Copies of an answer: to whom they go, and what is told of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from cxm.love import api as love
+from cxm.outbound import api as outbound
+from cxm.outbound import gateway
+from cxm.outbound.models import Intent
+from tests.houses import House, _own_store, house, other, settle  # noqa: F401 - fixtures
+from tests.journey.test_mail_told import ALIAS, Post, mail
+
+pytestmark = pytest.mark.django_db
+
+
+def dsn(message_id: str, *groups: str) -> str:
+    """A mail server's report of a mail of ours, of each recipient by itself."""
+    status = "\r\n\r\n".join(["Reporting-MTA: dns; mx.customer.example", *groups])
+    kind = 'Content-Type: multipart/report; report-type=delivery-status; boundary="b"'
+    parts = f"--b\r\nContent-Type: message/delivery-status\r\n\r\n{status}\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nMessage-ID: {message_id}\r\n\r\nx\r\n--b--"
+    return mail("MAILER-DAEMON@mx.customer.example", ALIAS, "Undelivered", parts, "Auto-Submitted: auto-replied", "MIME-Version: 1.0", kind)
+
+
+def gone(field: str, address: str) -> str:
+    """That an address does not exist."""
+    return f"{field}: rfc822; {address}\r\nAction: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user"
+
+
+def test_a_copy_that_comes_back_is_held_against_the_copy_alone(house: House, monkeypatch: pytest.MonkeyPatch):
+    post = Post(house, monkeypatch)
+    ana, boss, eve = "ana@customer.example", "boss@customer.example", "eve@bücher.example"
+    post.comes(mail(f"Ana <{ana}>", ALIAS, "Pedido", "Hola", f"Cc: {boss}, {eve}"))
+    made = love.reply(house.owner, post.conversation(ana), "En camino.", copies=True)
+    Intent.everywhere.filter(pk=made.id).update(
+        context={**Intent.everywhere.get(pk=made.id).context, "cc": [boss, eve]}
+    )  # everywhere: a test
+    gateway.carry_out(made.id)
+    settle()
+    sent = outbound.reply(house.organization, made.id).native_id or ""
+
+    def became(report: str) -> tuple[str | None, list[str]]:
+        post.comes(report)
+        listed = sorted(one.address for one in outbound.suppressions(house.owner).items)
+        return outbound.reply(house.organization, made.id).delivery, listed
+
+    assert became(mail("MAILER-DAEMON@x.example", ALIAS, "failure notice", f"This is the qmail-send program.\r\n\r\nSorry, no mailbox here by that name. (#5.1.1)\r\n\r\nMessage-ID: {sent}")) == (None, []), "nobody says who"  # fmt: skip
+    assert became(dsn(sent, gone("Final-Recipient", "victim@elsewhere.example"))) == (None, []), "nobody we wrote to"
+    assert became(dsn(sent, gone("Final-Recipient", boss.upper()))) == (None, [boss])
+    assert "did not reach them" not in post.page(house.browser(), ana)
+    both = gone("Final-Recipient", "eve@xn--bcher-kva.example"), gone("Original-Recipient", ana)
+    assert became(dsn(sent, *both)) == ("failed", [ana, boss, eve]), "each by itself, whatever server writes its domain how"
