@@ -22,6 +22,7 @@ from cxm.kernel.errors import Conflict, FieldError, Invalid, NotFound
 from cxm.kernel.ids import parse_id
 from cxm.love import api as love
 from cxm.love import page_lists as lists
+from cxm.love import page_marks as marks
 from cxm.love import page_shifts, pages
 from cxm.love import page_thread as threads
 from cxm.love import page_words as words
@@ -31,6 +32,8 @@ from cxm.outbound import api as outbound
 
 #: Seconds in which an answer can be taken back.
 UNDO_SECONDS = 10
+#: No mention has this id: whoever asks for copies was shown no list of ours.
+_NOTHING_SHOWN = UUID(int=0)
 
 
 def _action(permission: str) -> Callable[[View], View]:
@@ -60,13 +63,24 @@ def write(request: HttpRequest, conversation: UUID) -> HttpResponse:
         love.note(actor, conversation, text)
         said = None
     elif visibility in ("public", "private"):
-        media, copies = [{"id": key} for key in request.POST.getlist("media")], bool(request.POST.get("copies"))
+        media, copies = [{"id": key} for key in request.POST.getlist("media")], request.POST.get("copies", "")
+        shown = (parse_id(copies) or _NOTHING_SHOWN) if copies else None
         seen = writing.since(request.POST.get("read", "") or request.POST.get("since", ""))
         try:
             made = love.reply(
-                actor, conversation, text, visibility=visibility, media=media, copies=copies, undo_seconds=UNDO_SECONDS, since=seen
+                actor,
+                conversation,
+                text,
+                visibility=visibility,
+                media=media,
+                copies=bool(copies),
+                copies_of=shown,
+                undo_seconds=UNDO_SECONDS,
+                since=seen,
             )
         except Conflict as error:
+            if error.code == "copies_changed" and request.headers.get("HX-Request"):
+                return _to_others(request, actor, conversation, error)
             if error.code != "answered_meanwhile" or seen is None or not request.headers.get("HX-Request"):
                 raise
             return _overtaken(request, actor, conversation, seen)
@@ -77,6 +91,17 @@ def write(request: HttpRequest, conversation: UUID) -> HttpResponse:
     if said:
         response["HX-Trigger"] = said
     return response
+
+
+def _to_others(request: HttpRequest, actor: Actor, conversation: UUID, error: Conflict) -> HttpResponse:
+    """They wrote to others meanwhile: whom a copy would go to now, to be chosen anew."""
+    composer = {"copies": marks.copies(love.conversation(actor, conversation))}
+    return render(
+        request,
+        "love/copies_changed.html",
+        {"conversation": love.conversation_row(actor, conversation), "composer": composer, "error": error},
+        status=409,
+    )
 
 
 def _overtaken(request: HttpRequest, actor: Actor, conversation: UUID, seen: datetime) -> HttpResponse:

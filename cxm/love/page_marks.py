@@ -52,10 +52,11 @@ def _named(names: Sequence[str]) -> str:
     return listed if more <= 0 else ngettext("{names} and {n} more", "{names} and {n} more", more).format(names=listed, n=more)
 
 
-def copies(detail: ConversationDetail) -> str:
-    """Whom an answer could go to as well, by name: others their newest message was written to; empty where there are none."""
+def copies(detail: ConversationDetail) -> dict[str, str]:
+    """Whom an answer could go to as well: ``names`` of all the others their newest message, ``mention``, was written to; empty where there are none."""
     newest = _newest(detail)
-    return _named(in_copy(newest.told)) if newest is not None else ""
+    found = in_copy(newest.told) if newest is not None else []
+    return {"mention": str(newest.id), "names": ", ".join(found)} if found else {}
 
 
 def _newest(detail: ConversationDetail) -> Any:

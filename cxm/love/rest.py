@@ -176,13 +176,15 @@ class CloseIn(govern.Body):
 
 class ReplyIn(govern.Body):
     """An answer. ``visibility`` is the conversation's own unless given; ``media``: ``{url}`` or uploaded ids.
-    ``copies``: to the others they wrote to as well (mail: those in its To and Cc that are not ours)."""
+    ``copies``: to the others they wrote to as well (mail: those in its To and Cc that are not ours); ``copies_of``: the mention whose others
+    you were shown: 409 ``copies_changed`` where the one that is answered was written to others."""
 
     text: str = ""
     visibility: Literal["private", "public"] | None = None
     in_reply_to: UUID | None = None
     media: list[dict[str, Any] | str] = Field(default_factory=list, max_length=10)
     copies: bool = False
+    copies_of: UUID | None = None
     undo_seconds: int = 0
 
 
@@ -277,6 +279,7 @@ def reply(request: HttpRequest, conversation: UUID, body: ReplyIn) -> Any:
         in_reply_to=body.in_reply_to,
         media=media,
         copies=body.copies,
+        copies_of=body.copies_of,
         undo_seconds=body.undo_seconds,
     )
     return Status(202, {"id": made.id, "state": made.state})

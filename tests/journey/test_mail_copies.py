@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from html import unescape
+from uuid import UUID
+
 import pytest
 
+from cxm.connect.tests.hooks_kit import rest
+from cxm.kernel.clock import now
+from cxm.kernel.errors import Conflict
 from cxm.love import api as love
 from cxm.outbound import api as outbound
 from cxm.outbound import gateway
 from cxm.outbound.models import Intent
 from tests.houses import House, _own_store, house, other, settle  # noqa: F401 - fixtures
+from tests.houses import post as post_form
 from tests.journey.test_mail_told import ALIAS, Post, mail
 
 pytestmark = pytest.mark.django_db
@@ -50,3 +57,33 @@ def test_a_copy_that_comes_back_is_held_against_the_copy_alone(house: House, mon
     assert "did not reach them" not in post.page(house.browser(), ana)
     both = gone("Final-Recipient", "eve@xn--bcher-kva.example"), gone("Original-Recipient", ana)
     assert became(dsn(sent, *both)) == ("failed", [ana, boss, eve]), "each by itself, whatever server writes its domain how"
+
+
+def test_copies_go_to_those_the_writer_was_shown_or_nothing_goes(house: House, monkeypatch: pytest.MonkeyPatch):
+    post, browser = Post(house, monkeypatch), house.browser()
+    ana, many = "ana@customer.example", ", ".join(f"team{number}@customer.example" for number in range(6))
+    post.comes(mail(f"Ana <{ana}>", ALIAS, "Pedido", "Hola", f"Cc: {many}"))
+    page = post.page(browser, ana)
+    assert f"Also to {many}<" in page, "all of them"
+    shown = page.partition('name="copies" value="')[2].partition('"')[0]
+    again = ("In-Reply-To: <pedido@x.example>", "References: <pedido@x.example>")
+    post.comes(mail(f"Ana <{ana}>", ALIAS, "Zwei", "Noch was", f"Cc: {many}", *again))
+    here = post.conversation(ana)
+    love.reply(house.owner, here, "Uno.", copies=True, copies_of=UUID(shown))  # another mail, to the same people
+
+    post.comes(mail(f"Ana <{ana}>", ALIAS, "Drei", "Und noch was", f"Cc: {many}, eve@evil.example", *again))
+    given = {"text": "Dos.", "visibility": "private", "since": now().isoformat()}
+    headers = {"HX-Request": "true", "HX-Target": "div#composer-says"}
+    for old in (shown, "1", str(here)):
+        refused = post_form(browser, f"/inbox/{here}/write", {**given, "copies": old}, **headers)
+        told = unescape(refused.content.decode())
+        assert refused.status_code == 409 and "Whom they write to has changed. Yours was not sent." in told, told
+        assert f'hx-target="#copies-{here}"' in told and f"Also to {many}, eve@evil.example<" in told
+    with pytest.raises(Conflict, match="has changed"):
+        love.reply(house.owner, here, "Dos.", copies=True, copies_of=UUID(shown))
+    asked = {"text": "Dos.", "copies": True, "copies_of": shown}
+    assert rest(house)("POST", f"/conversations/{here}/replies", asked).json()["code"] == "copies_changed"
+    assert not Intent.everywhere.filter(text="Dos.").exists()  # everywhere: a test
+    newest = told.partition('name="copies" value="')[2].partition('"')[0]
+    assert post_form(browser, f"/inbox/{here}/write", {**given, "copies": newest}, **headers).status_code == 200
+    assert "eve@evil.example" in Intent.everywhere.get(text="Dos.").context["cc"]  # everywhere: a test

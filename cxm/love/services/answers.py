@@ -36,14 +36,15 @@ def reply(
     in_reply_to: UUID | None = None,
     media: Sequence[Mapping[str, Any]] = (),
     copies: bool = False,
+    copies_of: UUID | None = None,
     undo_seconds: int = 0,
     since: datetime | None = None,
 ) -> Reply:
     """Answer. ``visibility`` is the conversation's own unless given; ``in_reply_to`` their newest mention that may be answered.
-    ``copies``: to the others they wrote to as well. ``since``: when the writer last saw the conversation; an answer somebody else gave after that is told instead of sending a second.
+    ``copies``: to the others they wrote to as well; ``copies_of``: the mention whose others the writer was shown. ``since``: when the writer last saw the conversation; an answer somebody else gave after that is told instead of sending a second.
 
     Raises NotFound (the conversation, or a mention that is not in it), NotAllowed, Invalid (what the channel does not take),
-    Conflict (the mention was deleted, a machine wrote it, or “answered_meanwhile”).
+    Conflict (the mention was deleted, a machine wrote it, “answered_meanwhile”, or “copies_changed”: it would go to others than were shown).
     """
     if visibility is not None and visibility not in _VISIBILITIES:
         raise Invalid(
@@ -74,7 +75,9 @@ def reply(
         target = _target(row, in_reply_to)
         private = (visibility or row.kind) == "private"
         new = _intent(row, target, normalise(text), private=private, media=media, undo_seconds=undo_seconds)
-        proposed = outbound.propose(actor, _to_all(new) if copies else new)
+        if copies:
+            new = _to_all(new, _shown(row, copies_of) if copies_of is not None else None)
+        proposed = outbound.propose(actor, new)
         Answer.objects.add(
             actor.organization,
             id=proposed.id,
@@ -137,8 +140,19 @@ def _intent(
     )
 
 
-def _to_all(new: NewIntent) -> NewIntent:
-    """The same, to the others they wrote to as well. Raises Invalid where there are none: it would go out to fewer than was meant."""
+def _shown(row: Conversation, mention: UUID) -> list[str]:
+    entry = Entry.objects.for_organization(row.organization_id).filter(conversation=row, mention_id=mention).first()
+    return list((entry.mention.get("context") or {}).get("copies") or ()) if entry is not None else []
+
+
+def _to_all(new: NewIntent, shown: list[str] | None) -> NewIntent:
+    """The same, to the others they wrote to as well, where these are those the writer was shown.
+
+    Raises Invalid where there are none (it would go out to fewer than was meant), Conflict where they are others."""
+    if shown is not None and (not shown or set(shown) != set(new.context.get("copies") or ())):
+        raise Conflict(
+            "copies_changed", "Whom they write to has changed. Yours was not sent.", "Look who gets a copy now, then send it again."
+        )
     if not new.context.get("copies"):
         hint = "Answer them alone."
         raise Invalid("copies_none", "They wrote to nobody else.", hint, errors=(FieldError("copies", hint),))
