@@ -38,17 +38,17 @@ def play(tests: list[str], takes: dict[str, int], processes: int = 2) -> list[li
     began: list[list[tuple[int, str]]] = [[] for _ in nodes]
     done = [0] * processes
     free = [0] * processes
-    for now in range(1000):
+    for moment in range(1000):
         for at, node in enumerate(nodes):
             # A process runs a test once it knows the next, or that there is none.
-            while free[at] <= now and (len(node.tests) - done[at] >= 2 or (node.shutting_down and len(node.tests) > done[at])):
+            while free[at] <= moment and (len(node.tests) - done[at] >= 2 or (node.shutting_down and len(node.tests) > done[at])):
                 if began[at] and len(began[at]) > done[at]:
                     done[at] += 1
                     turns.mark_test_complete(node, node.tests[done[at] - 1])
                     continue
                 test = tests[node.tests[done[at]]]
-                began[at].append((now, test))
-                free[at] = now + takes.get(test.partition("::")[0], 1)
+                began[at].append((moment, test))
+                free[at] = moment + takes.get(test.partition("::")[0], 1)
     return began
 
 

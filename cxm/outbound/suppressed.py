@@ -72,11 +72,25 @@ def _wire(address: str) -> str:
     return f"{local}@{domain}"
 
 
+def _spellings(*addresses: str) -> set[str]:
+    """Each as it is written, and with its domain in ASCII and in its own script: on the list stands one of them."""
+    found: set[str] = set()
+    for one in addresses:
+        wire = _wire(one)
+        local, _, domain = wire.rpartition("@")
+        found |= {one.strip().lower()[:320], wire}
+        with suppress(UnicodeError):
+            found.add(f"{local}@{domain.encode('ascii').decode('idna')}")
+    return found
+
+
 def learn(row: Intent, address: str | None, told: Mapping[str, Any], at: datetime) -> None:
     """Note what was reported of one whom a reply went to, where it lasts."""
     reason, detail = str(told.get("reason") or ""), str(told.get("detail") or "")[:1000]
     if not address or (told["status"], reason) not in LASTING:
         return
+    before = Suppressed.objects.for_organization(row.organization_id).filter(address__in=_spellings(address)).first()
+    address = before.address if before else address
     made, fresh = Suppressed.everywhere.get_or_create(  # everywhere: of the reply's own organization
         organization_id=row.organization_id, address=address, defaults={"reason": reason, "detail": detail, "at": at}
     )
@@ -89,7 +103,7 @@ def learn(row: Intent, address: str | None, told: Mapping[str, Any], at: datetim
 def why_not(row: Intent) -> Said | None:
     """Why this reply may not leave now; None where it may. Read when it is about to leave."""
     address = address_of(row)
-    known = Suppressed.objects.for_organization(row.organization_id).filter(address=address).first() if address else None
+    known = Suppressed.objects.for_organization(row.organization_id).filter(address__in=_spellings(address)).first() if address else None
     if known is None:
         return None
     heard = None
@@ -106,9 +120,10 @@ def without(row: Intent) -> dict[str, Any]:
     """The reply's context as it may leave now: no copy goes to an address on the list."""
     if not row.context.get("cc"):
         return row.context
-    known = Suppressed.objects.for_organization(row.organization_id).filter(address__in=[str(one).lower() for one in row.context["cc"]])
-    kept_from = set(known.values_list("address", flat=True))
-    return {**row.context, "cc": [one for one in row.context["cc"] if str(one).lower() not in kept_from]}
+    copies = [str(one) for one in row.context["cc"]]
+    known = Suppressed.objects.for_organization(row.organization_id).filter(address__in=_spellings(*copies))
+    kept_from = {_wire(one) for one in known.values_list("address", flat=True)}
+    return {**row.context, "cc": [one for one in copies if _wire(one) not in kept_from]}
 
 
 def listed(actor: Actor, *, cursor: str | None = None, limit: int | None = None) -> paging.Page[SuppressedAddress]:
@@ -125,7 +140,7 @@ def lift(actor: Actor, address: str, reason: str) -> None:
         hint = "Say why, in up to 500 characters."
         raise Invalid("reason_missing", "It is not said why.", hint, errors=(FieldError("reason", hint),))
     with transaction.atomic():
-        known = Suppressed.objects.for_organization(actor.organization).filter(address=address.strip().lower()[:320]).first()
+        known = Suppressed.objects.for_organization(actor.organization).filter(address__in=_spellings(address)).first()
         if known is None:
             raise NotFound("address on the list")
         govern.record(actor, "address.lift", f"organization:{actor.organization}", {"why": reason.strip(), "was": known.reason})
@@ -134,7 +149,7 @@ def lift(actor: Actor, address: str, reason: str) -> None:
 
 def forget(organization: UUID, rows: Collection[Intent]) -> None:
     """Whom these replies were for was erased: nobody writes to them any more, so their addresses need not be known either."""
-    Suppressed.objects.for_organization(organization).filter(address__in={address_of(row) for row in rows}).delete()
+    Suppressed.objects.for_organization(organization).filter(address__in=_spellings(*map(address_of, rows))).delete()
 
 
 def _contract(row: Suppressed) -> SuppressedAddress:

@@ -79,10 +79,10 @@ class Task:
         if queueing_lock is None:
             _enqueue(configured, arguments)
             return True
-        if _enqueue_one(configured, arguments, queueing_lock, patient=False, now=schedule_at is None):
+        if _enqueue_one(configured, arguments, queueing_lock, patient=False, soon=schedule_at is None):
             return True
         # The one that waits may begin and end before this transaction commits, and would not see what it wrote.
-        transaction.on_commit(lambda: _enqueue_one(configured, arguments, queueing_lock, patient=True, now=schedule_at is None))
+        transaction.on_commit(lambda: _enqueue_one(configured, arguments, queueing_lock, patient=True, soon=schedule_at is None))
         return False
 
 
@@ -96,10 +96,10 @@ def _enqueue(configured: Any, arguments: dict[str, Any]) -> None:
             raise error.__cause__ from None
 
 
-def _enqueue_one(configured: Any, arguments: dict[str, Any], queueing_lock: str, *, patient: bool, now: bool) -> bool:
+def _enqueue_one(configured: Any, arguments: dict[str, Any], queueing_lock: str, *, patient: bool, soon: bool) -> bool:
     """Enqueue; False where one of its kind waits already, or (unless ``patient``) may be enqueued by another transaction that is still open.
-    ``now``: it is to run as soon as it can."""
-    if not _may_enqueue(queueing_lock, patient=patient, now=now):
+    ``soon``: it is to run as soon as it can."""
+    if not _may_enqueue(queueing_lock, patient=patient, soon=soon):
         return False
     try:
         with transaction.atomic():  # the library tells of a waiting one by a failed insert
@@ -112,7 +112,7 @@ def _enqueue_one(configured: Any, arguments: dict[str, Any], queueing_lock: str,
     return True
 
 
-def _may_enqueue(queueing_lock: str, *, patient: bool, now: bool) -> bool:
+def _may_enqueue(queueing_lock: str, *, patient: bool, soon: bool) -> bool:
     """Whether none of this kind waits (most often one does: a failed insert costs more, and a page in the server's log) and, unless
     ``patient``, no other open transaction enqueues one: our insert would wait for its end, and it perhaps for ours.
 
@@ -122,7 +122,7 @@ def _may_enqueue(queueing_lock: str, *, patient: bool, now: bool) -> bool:
         cursor.execute(_MAY, [_FAR, patient, _LOCK_SPACE, queueing_lock, queueing_lock])
         row = cursor.fetchone()
         assert row is not None
-        if row[0] and now:
+        if row[0] and soon:
             cursor.execute(
                 "update procrastinate_jobs set scheduled_at = null where queueing_lock = %s and status = 'todo'", [queueing_lock]
             )
