@@ -1,5 +1,9 @@
-import "htmx.org/dist/htmx.esm.js";
+import htmx from "htmx.org/dist/htmx.esm.js";
 import "htmx.org/dist/ext/hx-alpine-compat.js";
+
+// Content is ready for keys and clicks in the same breath in which it is put on the page: with a delay in between, a key pressed
+// as soon as something shows would find a button that does nothing yet, and be lost.
+htmx.config.defaultSettleDelay = 0;
 
 // A request that failed without an answer (network, time-out) says so; answers of any status are swapped by htmx 4 itself.
 document.addEventListener("htmx:error", (event) => {
