@@ -16,6 +16,8 @@ from cxm.outbound.contracts import Reply
 
 #: Others it was written to that are named; more are counted.
 _NAMED = 3
+#: Characters shown of a message that somebody reacted to.
+_REACTED = 80
 _SENT_IN_VAIN = ("failed", "complained")
 #: What became of a copy that nobody has got.
 _NO_COPY = ("withheld", "refused", "failed")
@@ -24,9 +26,20 @@ _NO_COPY = ("withheld", "refused", "failed")
 def add_notes(entries: Sequence[dict[str, Any]], members: Collection[govern.Member]) -> None:
     """Give each message in a thread its ``notes``, each with an icon, words and a tone."""
     known = {member.email.lower(): member.name for member in members}
-    for entry in entries:
-        if entry["shape"] == "mention" and not entry["deleted"]:
-            entry["notes"] = [*notes(entry["judged"], entry["told"], known), *entry.get("notes", ())]
+    shown = [entry for entry in entries if entry["shape"] == "mention"]
+    said = {entry["judged"].get("native_id"): "" if entry["deleted"] else entry["text"] for entry in shown}
+    for entry in shown:
+        if not entry["deleted"]:
+            sign = _reaction(entry, said) if entry["told"].get("reaction") else []
+            entry["notes"] = [*sign, *notes(entry["judged"], entry["told"], known), *entry.get("notes", ())]
+
+
+def _reaction(entry: Mapping[str, Any], said: Mapping[Any, str]) -> list[dict[str, str]]:
+    """That it is a sign under somebody's message, and which."""
+    text = " ".join(said.get(entry["judged"].get("reply_to"), "").split())
+    if not text:
+        return [_note("smile", _("a reaction"))]
+    return [_note("smile", _("a reaction to “{text}”").format(text=text if len(text) <= _REACTED else f"{text[:_REACTED]}…"))]
 
 
 def notes(mention: Mapping[str, Any], known: Mapping[str, Any], members: Mapping[str, str]) -> list[dict[str, str]]:
