@@ -13,6 +13,7 @@ import pytest
 from django.test import RequestFactory
 
 from cxm.design.pages import gallery
+from tests.kit.chromium import launch
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 
@@ -78,7 +79,7 @@ def browser() -> Iterator[playwright.Browser]:
     """One Chromium for the module, with fresh assets."""
     subprocess.run([sys.executable, str(ROOT / "tools" / "build_assets.py")], check=True, capture_output=True)
     with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"])
+        chromium = launch(started)
         yield chromium
         chromium.close()
 
