@@ -16,8 +16,3 @@ import "./presence.js";
 import "./names.js";
 import "./media.js";
 import "./arrive.js";
-import Alpine from "@alpinejs/csp";
-
-// Slices may add components before this runs with document.addEventListener("alpine:init", ...).
-window.Alpine = Alpine;
-Alpine.start();

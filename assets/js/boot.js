@@ -1,5 +1,4 @@
 import htmx from "htmx.org/dist/htmx.esm.js";
-import "htmx.org/dist/ext/hx-alpine-compat.js";
 
 // Content is ready for keys and clicks in the same breath in which it is put on the page: with a delay in between, a key pressed
 // as soon as something shows would find a button that does nothing yet, and be lost.

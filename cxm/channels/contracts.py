@@ -240,11 +240,22 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """One who was to get a copy and did not: ``reason`` is one of :data:`REASONS`, or ``unwritable`` where nobody can be written to by that
+    address; ``detail``: why, in the platform's words."""
+
+    recipient: str
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
-    """It is out: ``native_id`` as the platform knows it."""
+    """It is out: ``native_id`` as the platform knows it. ``left_out``: those of its copies that are not, and will not be tried again."""
 
     native_id: str
     url: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ AUTHS = ("none", "shared_secret", "password", "token", "oauth2")
 SUPPORT = ("maintained", "community", "experimental")
 #: How we prove to a token endpoint who we are.
 CLIENTS = ("post", "basic", "public", "none")
+#: By what recipients are named, where that means anything outside the channel.
+RECIPIENTS = ("mail",)
 COUNTED = ("characters", "bytes", "utf16", "graphemes")
 _NAME = re.compile(r"[a-z0-9_]{1,40}")
 _HOST = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
@@ -97,7 +99,8 @@ class DataUse:
 class ReplyRules:
     """``idempotent``, ``reads_back`` and ``private``: always, never, or the name of the setting that says so. ``needs``: settings without
     which an account cannot answer. ``private`` and ``public``: which visibilities it can answer in.
-    ``media``: files can go with an answer."""
+    ``media``: files can go with an answer. ``recipients``: ``mail`` where whom an answer is for is named by a mail address, empty where by
+    anything else, however much it looks like one; then ``own`` names the settings that hold such addresses of our own, beside the account's name."""
 
     idempotent: bool | str = False
     reads_back: bool | str = False
@@ -105,6 +108,8 @@ class ReplyRules:
     private: bool | str = True
     public: bool = True
     media: bool = False
+    recipients: str = ""
+    own: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +282,8 @@ def _manifest(top: _Reader, problems: list[str]) -> Manifest:
             private=reply.get("private", (bool, str), True),
             public=reply.get("public", bool, True),
             media=reply.get("media", bool, False),
+            recipients=reply.choice("recipients", RECIPIENTS, required=False),
+            own=reply.strings("own"),
         ),
     )
     for reader in (auth, hosts, limits, use, reply, stream, top):
@@ -360,7 +367,7 @@ def _check(manifest: Manifest, folder: str, problems: list[str]) -> None:
     for title, schema in (("settings", manifest.settings), ("credentials", manifest.credentials)):
         problems.extend(f"{title}: {problem}" for problem in schemas.problems_of_schema(schema))
     properties = cast("Mapping[str, Any]", manifest.settings.get("properties", {}))
-    named = [*manifest.hosts.settings, *manifest.reply.needs, *manifest.stream.needs]
+    named = [*manifest.hosts.settings, *manifest.reply.needs, *manifest.reply.own, *manifest.stream.needs]
     if manifest.stream.needs and not {"poll", "stream"} <= set(manifest.capabilities):
         problems.append("stream.needs is for a channel that both polls and streams.")
     named += [rule for rule in (manifest.reply.idempotent, manifest.reply.reads_back, manifest.reply.private) if isinstance(rule, str)]

@@ -224,6 +224,7 @@ def as_contract(row: Account) -> AccountContract:
         id=row.id, organization=row.organization_id, channel=row.channel, name=row.name, unit=row.unit_id, settings=dict(row.settings), state=row.state, health=row.health,
         mend=row.mend, created_at=row.created_at, last_heard_at=row.last_heard_at, last_ok_at=row.last_ok_at, next_look_at=row.next_look_at,
         limits=limits.left(row.limits), way=row.way or None, token_expires_at=row.token_expires_at,
+        reported=row.reported, reported_at=row.reported_at,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from cxm.connect.authorizing import begin as begin_sign_in
 from cxm.connect.authorizing import begin_anew as begin_sign_in_anew
 from cxm.connect.authorizing import finish as finish_sign_in
 from cxm.connect.contracts import SendRules
+from cxm.connect.health import note_report
 from cxm.connect.health import of as health_of
 from cxm.connect.health import silent as silence_of
 from cxm.connect.imports import import_lines, json_lines_of_csv
@@ -36,7 +37,7 @@ from cxm.connect.redaction import Target as RedactionTarget
 from cxm.connect.redaction import author_scope, drained, mention_key, needle, redact
 from cxm.connect.redaction import channel_of as channel_of_account
 from cxm.connect.runtime import runtime, session_of
-from cxm.connect.selectors import account, accounts, gaps, mailbox_sum
+from cxm.connect.selectors import account, accounts, addressed_by_mail, gaps, mailbox_sum, own_mail_addresses
 from cxm.connect.sources import add as add_source
 from cxm.connect.sources import add_many as add_sources
 from cxm.connect.sources import change as change_source
@@ -54,6 +55,7 @@ __all__ = [
     "accounts",
     "add_source",
     "add_sources",
+    "addressed_by_mail",
     "author_scope",
     "begin_sign_in",
     "begin_sign_in_anew",
@@ -76,6 +78,8 @@ __all__ = [
     "mention_key",
     "needle",
     "note_removal",
+    "note_report",
+    "own_mail_addresses",
     "read_back",
     "redact",
     "register_acceptor",

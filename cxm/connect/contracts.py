@@ -32,6 +32,9 @@ class Account:
     #: By which of its channel's ways it signed in by OAuth2, and when the access token ends that is renewed before.
     way: str | None = None
     token_expires_at: datetime | None = None
+    #: What was last reported of an answer with copies without saying of whom: complained or failed, empty where nothing was.
+    reported: str = ""
+    reported_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,14 @@ from django.utils.translation import ngettext
 
 from cxm.channels import registry
 from cxm.connect.contracts import Account, SourceSum
+from cxm.connect.models import Account as AccountRow
 from cxm.connect.models import Delivery
 from cxm.kernel.clock import now
 
 #: A look that is late by so much: nobody looks (no ``serve`` and no ``cxm streams`` runs).
 OVERDUE = timedelta(minutes=10)
+#: For so long it is told that somebody complained of whom nobody says who they are.
+REPORTED = timedelta(days=7)
 #: An account is silent when nothing came for a day and for so many times its usual pause, judged by the last weeks.
 _USUAL, _WINDOW, _FEWEST = 10, timedelta(days=30), 10
 
@@ -53,11 +56,26 @@ def of(one: Account, sources: SourceSum | None = None) -> Health:
     if _overdue(one):
         text = _("Nobody has looked since it was due: nothing is listening.")
         return Health("bad", "circle-alert", text, _("Start “cxm serve” (or “cxm streams”), and it goes on where it stopped."))
+    if one.reported_at is not None and now() - one.reported_at < REPORTED:
+        return _reported(one)
     if one.last_heard_at is None and one.last_ok_at is None:
         return Health("info", "clock", _("Connected; nothing was heard yet."))
     if one.last_heard_at is None:
         return Health("good", "circle-check", _("Connected and looked at; nobody has said anything yet."))
     return Health("good", "circle-check", _("All is well."))
+
+
+def _reported(one: Account) -> Health:
+    mend = _("Look at the answers with copies of those days: it stands beside the one. This goes by itself within a week.")
+    if one.reported == "complained":
+        return Health("warn", "triangle-alert", _("A recipient of an answer with copies complained; the report does not say who."), mend)
+    return Health("warn", "triangle-alert", _("An answer with copies did not reach a recipient; the report does not say whom."), mend)
+
+
+def note_report(organization: UUID, account: UUID, reported: str, at: datetime) -> None:
+    """Somebody complained of an answer with copies, or it did not reach them, and nobody says who: told with the account for some days."""
+    rows = AccountRow.objects.for_organization(organization).filter(pk=account).exclude(reported_at__gt=at)
+    rows.update(reported=reported, reported_at=at)
 
 
 def silent(one: Account) -> Health | None:

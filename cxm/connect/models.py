@@ -37,6 +37,9 @@ class Account(OrganizationModel):
     token_expires_at = models.DateTimeField(null=True)
     #: One process is renewing the tokens until then at the latest.
     renewing_until = models.DateTimeField(null=True)
+    #: What was last reported of an answer with copies without saying of whom (complained, failed), and when.
+    reported = models.CharField(max_length=20, default="")
+    reported_at = models.DateTimeField(null=True)
     #: Of one that was removed, what becomes of what was heard: keep, deleting, deleted; how many are gone and, as last counted, still there.
     mentions = models.CharField(max_length=10, default="")
     mentions_deleted = models.IntegerField(default=0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from email.utils import parseaddr
 from uuid import UUID
 
 from django.db.models import Count, Q, Sum
 
+from cxm.channels import registry
 from cxm.connect.accounts import as_contract, find
 from cxm.connect.contracts import Account as AccountContract
 from cxm.connect.contracts import MailboxSum
@@ -29,6 +31,29 @@ def account_page(organization: UUID, *, units: frozenset[UUID] | None, cursor: s
     if units is not None:
         rows = rows.filter(unit_id__in=units)
     return page(rows, order=("-created_at", "-id"), cursor=cursor, limit=limit, as_item=as_contract)
+
+
+def addressed_by_mail(organization: UUID, account: UUID) -> bool:
+    """Whether whom an answer of this account is for is named by a mail address; also of one that was removed."""
+    channel = Account.objects.for_organization(organization).filter(pk=account).values_list("channel", flat=True).first()
+    return channel is not None and channel in _by_mail()
+
+
+def own_mail_addresses(organization: UUID) -> set[str]:
+    """The mail addresses of all our connected accounts, lower-case."""
+    channels = _by_mail()
+    rows = Account.objects.for_organization(organization).filter(removed_at=None, channel__in=list(channels))
+    found: list[str] = []
+    for channel, name, given in rows.values_list("channel", "name", "settings"):
+        values = [given.get(setting) for setting in channels[channel]]
+        found += [name, *(str(one) for value in values for one in (value if isinstance(value, list) else [value]))]
+    parsed = (parseaddr(one[:500])[1].strip().lower() for one in found)
+    return {one for one in parsed if "@" in one}
+
+
+def _by_mail() -> dict[str, tuple[str, ...]]:
+    """Channels whose recipients are mail addresses, each with the settings that hold our own."""
+    return {one.name: one.manifest.reply.own for one in registry.channels() if one.manifest.reply.recipients == "mail"}
 
 
 def mailbox_sum(organization: UUID, account_id: UUID | None = None) -> MailboxSum:

@@ -44,8 +44,12 @@ def role_names() -> list[tuple[str, str]]:
     return [(role, words[role]) for role in ROLES]
 
 
+#: Tabs that open only for whom the right is one in the whole organization.
+_EVERYWHERE = ("queues", "webhooks", "addresses", "audit")
+
+
 def tabs(actor: Actor, active: str) -> list[dict[str, Any]]:
-    """The tabs of /settings that ``actor`` may open."""
+    """The tabs of /settings that ``actor`` may open; what concerns the whole organization is not offered to whose right ends at a unit."""
     known = [
         ("organization", _("Organization"), "organization:read"),
         ("units", _("Units"), "organization:read"),
@@ -63,7 +67,7 @@ def tabs(actor: Actor, active: str) -> list[dict[str, Any]]:
     return [
         {"label": label, "url": f"/settings/{name}", "active": name == active}
         for name, label, right in known
-        if right is None or actor.may(right)
+        if right is None or (actor.may(right) and (name not in _EVERYWHERE or actor.units(right) is None))
     ]
 
 

@@ -16,6 +16,7 @@ from cxm.kernel.errors import NotFound
 from cxm.listen import emptying, engine, media
 from cxm.listen.accept import accept
 from cxm.listen.events import MentionsChanged, MentionsDeleted, MentionsHeard
+from cxm.listen.ours import keep_reply
 from cxm.listen.store.port import Change, MentionStore
 from cxm.outbound import api as outbound
 from cxm.outbound.events import Said
@@ -87,6 +88,6 @@ def hear_ourselves(event: Said) -> None:
         text=event.text, title=event.title, published_at=parse_instant(event.at), url=event.url, reply_to=event.in_reply_to, thread=event.thread, private=event.private,
         media_type="owned", engagement=Engagement(), media=media, context={"reply": str(event.intent), "conversation": str(event.conversation) if event.conversation else None},
     )  # fmt: skip
-    accept(
-        event.organization, account, [Heard(item=item, received_at=now(), position=0, order=2**50, channel=account.channel)], imported=False
-    )
+    heard = [Heard(item=item, received_at=now(), position=0, order=2**50, channel=account.channel)]
+    (taken,) = accept(event.organization, account, heard, imported=False)
+    keep_reply(event.organization, account, event.native_id, event.intent, told=taken.outcome == "accepted")

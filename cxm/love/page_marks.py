@@ -16,15 +16,30 @@ from cxm.outbound.contracts import Reply
 
 #: Others it was written to that are named; more are counted.
 _NAMED = 3
+#: Characters shown of a message that somebody reacted to.
+_REACTED = 80
 _SENT_IN_VAIN = ("failed", "complained")
+#: What became of a copy that nobody has got.
+_NO_COPY = ("withheld", "refused", "failed")
 
 
 def add_notes(entries: Sequence[dict[str, Any]], members: Collection[govern.Member]) -> None:
     """Give each message in a thread its ``notes``, each with an icon, words and a tone."""
     known = {member.email.lower(): member.name for member in members}
-    for entry in entries:
-        if entry["shape"] == "mention" and not entry["deleted"]:
-            entry["notes"] = notes(entry["judged"], entry["told"], known)
+    shown = [entry for entry in entries if entry["shape"] == "mention"]
+    said = {entry["judged"].get("native_id"): "" if entry["deleted"] else entry["text"] for entry in shown}
+    for entry in shown:
+        if not entry["deleted"]:
+            sign = _reaction(entry, said) if entry["told"].get("reaction") else []
+            entry["notes"] = [*sign, *notes(entry["judged"], entry["told"], known), *entry.get("notes", ())]
+
+
+def _reaction(entry: Mapping[str, Any], said: Mapping[Any, str]) -> list[dict[str, str]]:
+    """That it is a sign under somebody's message, and which."""
+    text = " ".join(said.get(entry["judged"].get("reply_to"), "").split())
+    if not text:
+        return [_note("smile", _("a reaction"))]
+    return [_note("smile", _("a reaction to “{text}”").format(text=text if len(text) <= _REACTED else f"{text[:_REACTED]}…"))]
 
 
 def notes(mention: Mapping[str, Any], known: Mapping[str, Any], members: Mapping[str, str]) -> list[dict[str, str]]:
@@ -108,7 +123,7 @@ def answers_from(organization: UUID, modes: Sequence[dict[str, Any]], detail: Co
 # --- what became of an answer ---------------------------------------------------------------------------------------------
 
 
-def delivery(reply: Reply) -> dict[str, str]:
+def delivery(reply: Reply) -> dict[str, Any]:
     """What became of an answer after it left, as a word beside it; ``why`` in plain words where it was in vain, or is late."""
     said = {
         "delayed": _("delayed"), "delivered": _("delivered"), "read": _("read"), "failed": _("not delivered"), "complained": _("marked as spam"),
@@ -118,8 +133,36 @@ def delivery(reply: Reply) -> dict[str, str]:
     return {
         "about": said.get(reply.delivery or "", _("sent")),
         "state": "failed" if in_vain else "",
-        "why": " ".join(part for part in (reason(reply.reason), reply.detail) if part) if in_vain or late else "",
+        "why": _why(reply.reason, reply.detail) if in_vain or late else "",
+        "notes": copied(reply),
     }
+
+
+def _why(name: str, detail: str) -> str:
+    return " ".join(part for part in (reason(name), detail) if part)
+
+
+def copied(reply: Reply) -> list[dict[str, str]]:
+    """Whom an answer went to as well, who of them has not got it and why, and what is told of recipients whom nobody names."""
+    with_it = [one.address for one in reply.copies if one.state in ("sent", "delivered", "read", "delayed", "complained")]
+    to_be = [one.address for one in reply.copies if one.state in ("waiting", "unknown")]
+    told = [_note("users", _("copied to {names}").format(names=_named(with_it)))] if with_it else []
+    told += [_note("users", _("a copy goes to {names}").format(names=_named(to_be)))] if to_be else []
+    for one in reply.copies:
+        why, warn = _why(one.reason, one.detail), "text-warn"
+        if one.state in _NO_COPY:
+            text = _("not delivered to {address}: {why}") if why else _("not delivered to {address}")
+            told.append(_note("circle-alert", text.format(address=one.address, why=why), warn))
+        elif one.state == "delayed":
+            told.append(_note("hourglass", _("delayed for {address}: {why}").format(address=one.address, why=why)))
+        elif one.state == "complained":
+            told.append(_note("circle-alert", _("{address} marked it as spam.").format(address=one.address), warn))
+    unnamed = {
+        "complained": ("circle-alert", _("A recipient complained; the report does not say who."), "text-warn"),
+        "failed": ("circle-alert", _("It did not reach a recipient; the report does not say whom."), "text-warn"),
+        "delayed": ("hourglass", _("It is delayed for a recipient; the report does not say for whom."), "faint"),
+    }
+    return told + [_note(*unnamed[one.status]) for one in reply.reports if one.status in unnamed]
 
 
 def reason(name: str) -> str:
@@ -134,6 +177,9 @@ def reason(name: str) -> str:
         "later": _("Their mail server does not take it for now; it may later."),
         "returned": _("It came back undelivered."),
         "complained": _("They told their mail provider that it is spam."),
+        "suppressed": _("The address is on the list of those we do not write to."),
+        "ours": _("It is an account of ours; the two could answer each other for ever."),
+        "unwritable": _("Nobody can be written to at this address."),
     }.get(name, "")
 
 

@@ -188,6 +188,7 @@ def _reply(reply: Reply, view: ConversationView) -> dict[str, Any]:
         "why": reply.detail,
         "may_go_back": reply.state in ("waiting", "held") or (reply.reason == "suppressed" and reply.state == "queued"),
         "visibility": "private" if reply.private else "public",
+        "notes": marks.copied(reply),
     }
 
 

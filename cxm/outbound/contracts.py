@@ -44,6 +44,27 @@ class AttemptView:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyView:
+    """One whom a copy was to go to. ``state``: waiting, sent, not_sent, unknown (as the reply); withheld (by us: ``reason`` suppressed or ours), refused
+    (their server, or nobody can be written to: ``reason`` unwritable); then what was told of it: delayed, delivered, read, failed, complained."""
+
+    address: str
+    state: str
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """What was told of one of several recipients whom nobody names: ``status`` delayed, failed or complained."""
+
+    status: str
+    reason: str
+    detail: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """An intent as others see it. ``state``: waiting (undo), queued, sent, failed, unknown, held, cancelled.
 
@@ -70,6 +91,8 @@ class Reply:
     attempts: tuple[AttemptView, ...]
     media: tuple[Mapping[str, Any], ...] = ()
     reason: str = ""
+    copies: tuple[CopyView, ...] = ()
+    reports: tuple[ReportView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,9 +79,23 @@ def _empty(row: Intent) -> None:
         row.state = "failed"
     carried = [UUID(entry["upload"]) for entry in row.media if entry.get("upload")]
     row.text, row.title, row.to, row.thread, row.in_reply_to, row.detail = "", None, None, None, None, ""
-    row.media, row.context, row.native_id, row.native_url = [], {}, None, None
+    row.media, row.context, row.copies, row.reports, row.native_id, row.native_url = [], {}, {}, [], None, None
     row.save(
-        update_fields=["state", "text", "title", "to", "thread", "in_reply_to", "detail", "native_id", "native_url", "media", "context"]
+        update_fields=[
+            "state",
+            "text",
+            "title",
+            "to",
+            "thread",
+            "in_reply_to",
+            "detail",
+            "native_id",
+            "native_url",
+            "media",
+            "context",
+            "copies",
+            "reports",
+        ]
     )
     uploads._forget(Upload.objects.for_organization(row.organization_id).filter(id__in=carried))
     if row.state != before:

@@ -27,7 +27,7 @@ from cxm.kernel.actor import Actor, system
 from cxm.kernel.clock import format_instant, now
 from cxm.kernel.errors import CxmError, NotFound
 from cxm.kernel.network import AuthExpired, ConnectorError, Gone, RateLimited, Rejected, Unavailable
-from cxm.outbound import suppressed, uploads
+from cxm.outbound import copies, suppressed, uploads
 from cxm.outbound.events import Said
 from cxm.outbound.models import Attempt, Intent
 from cxm.outbound.services import changed
@@ -126,7 +126,9 @@ def _claim(known: Intent, rules: SendRules | None) -> Attempt | None:
             _put_back(row, 1, "")
             return None
         row.state, row.detail, row.reason = "claimed", "", ""
-        row.save(update_fields=["state", "detail", "reason"])
+        copies.keep_back(row)
+        row.save(update_fields=["state", "detail", "reason", "copies"])
+        known.copies = row.copies
         return Attempt.objects.add(row.organization_id, intent=row, at=now())
 
 
@@ -192,6 +194,7 @@ def _settle(intent: UUID, attempt: Attempt, outcome: _Outcome, rules: SendRules 
     if row.state not in ("claimed", "unknown"):
         return  # a person settled it meanwhile
     if outcome.name == "sent" and outcome.sent is not None:
+        copies.note_left_out(row, outcome.sent.left_out)
         conclude(row, "sent", native_id=outcome.sent.native_id, url=outcome.sent.url)
     elif outcome.name == "refused":
         conclude(row, "failed", detail=outcome.detail)
@@ -363,17 +366,9 @@ def outgoing_of(row: Intent, *, whole: bool = False) -> Outgoing:
     """The intent as its connector gets it; ``whole`` with the bytes of its files. Raises Rejected where one of them is gone."""
     media: list[Media] = [_media(row.organization_id, entry, whole=whole) for entry in row.media]
     return Outgoing(
-        id=row.id,
-        kind=row.kind,
-        text=row.text,
-        private=row.private,
-        in_reply_to=row.in_reply_to,
-        thread=row.thread,
-        title=row.title,
-        to=row.to,
-        media=tuple(media),
-        context=suppressed.without(row),
-    )
+        id=row.id, kind=row.kind, text=row.text, private=row.private, in_reply_to=row.in_reply_to, thread=row.thread, title=row.title, to=row.to,
+        media=tuple(media), context=copies.context_of(row),
+    )  # fmt: skip
 
 
 def _media(organization: UUID, entry: dict[str, Any], *, whole: bool) -> Media:

@@ -40,6 +40,10 @@ class Intent(OrganizationModel):
     created_by_name = models.CharField(max_length=200, default="")
     not_before = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)
+    #: What became of each copy (by its address, as servers write it) of which more is known than of the reply; see ``copies``.
+    copies = models.JSONField(default=dict)
+    #: What was reported of nobody in particular, where there were copies: ``[{status, reason, detail, at}]``.
+    reports = models.JSONField(default=list)
     settled_by = models.UUIDField(null=True)
     version = models.IntegerField(default=1)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from ninja import Status
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from cxm.govern import api as govern
 from cxm.kernel.errors import NotFound, TooLarge
@@ -29,6 +29,30 @@ class AttemptOut(BaseModel):
     detail: str
 
 
+class CopyOut(BaseModel):
+    """One whom a copy was to go to. ``state``: waiting, sent, not_sent, unknown (as the reply); withheld (by us: ``reason`` suppressed or ours), refused (by their
+    mail server, or nobody can be written to: ``reason`` unwritable), and nothing of these is tried again; or what was told of it since: delayed, delivered, read,
+    failed, complained. ``detail`` in their mail server's words."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    address: str
+    state: str
+    reason: str
+    detail: str
+
+
+class ReportOut(BaseModel):
+    """What was told of one of several recipients without saying of whom. ``status``: delayed, failed or complained."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    status: str
+    reason: str
+    detail: str
+    at: datetime
+
+
 class ReplyOut(BaseModel):
     """A reply. ``state``: waiting (undo), queued, sent, failed, unknown, held, cancelled; ``delivery`` by receipts alone:
     delivered, read or failed; ``reason``: why it was not, as a word, or ``later`` while it is late, ``complained`` where they called it spam; ``suppressed`` while it
@@ -44,6 +68,8 @@ class ReplyOut(BaseModel):
     delivery: str | None
     reason: str
     detail: str
+    copies: list[CopyOut]
+    reports: list[ReportOut]
     attempts: list[AttemptOut]
 
 
@@ -115,7 +141,20 @@ def settle(request: HttpRequest, reply: UUID, body: SettleIn) -> Any:
 
 def as_out(reply: Reply) -> dict[str, Any]:
     """A reply as JSON."""
-    names = ("id", "state", "conversation", "text", "created_at", "sent_at", "native_id", "delivery", "reason", "detail")
+    names = (
+        "id",
+        "state",
+        "conversation",
+        "text",
+        "created_at",
+        "sent_at",
+        "native_id",
+        "delivery",
+        "reason",
+        "detail",
+        "copies",
+        "reports",
+    )
     attempts = [{"at": entry.at, "outcome": entry.outcome, "detail": entry.detail} for entry in reply.attempts]
     return {**{name: getattr(reply, name) for name in names}, "delivery": public_delivery(reply.delivery), "attempts": attempts}
 

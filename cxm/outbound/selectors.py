@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from cxm.outbound import copies
 from cxm.outbound.contracts import AttemptView, Reply
 from cxm.outbound.models import Attempt, Intent
 
@@ -17,6 +18,7 @@ def as_reply(row: Intent, attempts: Sequence[Attempt] | None = None) -> Reply:
         text=row.text, private=row.private, created_at=row.created_at, created_by=row.created_by, created_by_name=row.created_by_name,
         undo_until=row.not_before if row.state == "waiting" else None, sent_at=row.sent_at, native_id=row.native_id, delivery=row.delivery, reason=row.reason, detail=row.detail,
         attempts=tuple(AttemptView(entry.at, entry.outcome or "under_way", entry.detail) for entry in found), media=tuple(row.media),
+        copies=copies.views(row), reports=copies.reports(row),
     )  # fmt: skip
 
 

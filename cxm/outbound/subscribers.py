@@ -11,7 +11,7 @@ from cxm.channels.contracts import DELIVERIES
 from cxm.connect.events import AccountChanged, ReceiptsHeard
 from cxm.kernel.clock import now, parse_instant
 from cxm.kernel.errors import CxmError
-from cxm.outbound import suppressed
+from cxm.outbound import copies, suppressed
 from cxm.outbound.gateway import conclude
 from cxm.outbound.models import Intent
 from cxm.outbound.services import changed
@@ -47,16 +47,25 @@ def note_receipts(event: ReceiptsHeard) -> None:
         told = [(entry, suppressed.whose(row, entry)) for entry in event.receipts if entry["native_id"] == row.native_id]
         for entry, whose in told:
             suppressed.learn(row, whose, entry, _moment(entry))
-        theirs = [entry for entry, whose in told if whose == suppressed.address_of(row)]
-        if not theirs:
-            continue  # of a copy, or nobody says of whom: the one who was answered may well have it
-        best = max(theirs, key=lambda entry: _RANK.get(entry["status"], 0))
-        if _RANK.get(best["status"], 0) > _RANK.get(row.delivery, 0):
-            row.delivery = best["status"]
-            row.reason = str(best.get("reason") or "")[:20] if row.delivery in _UNWELCOME else ""
-            row.detail = str(best.get("detail") or "")[:1000] if row.delivery in _UNWELCOME else ""
-            row.save(update_fields=["delivery", "reason", "detail"])
+        main = suppressed.address_of(row)
+        news = [_note(row, entry, whose, main) for entry, whose in told]
+        if any(news):
+            row.save(update_fields=["delivery", "reason", "detail", "copies", "reports"])
             changed(row)
+
+
+def _note(row: Intent, told: Mapping[str, Any], whose: str | None, main: str) -> bool:
+    """Note one report; whether it was news. Of a copy, or where nobody says of whom, the one who was answered may well have it."""
+    if whose is None:
+        return not told.get("recipients") and copies.note_report(row, told, _moment(told))
+    if whose != main:
+        return copies.note_receipt(row, whose, told)
+    if _RANK.get(told["status"], 0) <= _RANK.get(row.delivery, 0):
+        return False
+    row.delivery = told["status"]
+    row.reason = str(told.get("reason") or "")[:20] if row.delivery in _UNWELCOME else ""
+    row.detail = str(told.get("detail") or "")[:1000] if row.delivery in _UNWELCOME else ""
+    return True
 
 
 def _moment(told: Mapping[str, Any]) -> datetime:

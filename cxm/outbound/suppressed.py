@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 
+from cxm.connect import api as connect
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import FieldError, Invalid, NotFound
@@ -50,9 +51,11 @@ def register_last_word(ask: LastWord) -> None:
 
 
 def address_of(row: Intent) -> str:
-    """Whom a reply is for, where that is a mail address; else empty."""
+    """Whom a reply is for, where its channel names people by their mail address; else empty, however much a handle looks like one."""
     wanted = row.context.get("to") or row.to
-    return wanted.strip().lower()[:320] if isinstance(wanted, str) and "@" in wanted[1:] else ""
+    if not isinstance(wanted, str) or "@" not in wanted[1:] or not connect.addressed_by_mail(row.organization_id, row.account_id):
+        return ""
+    return wanted.strip().lower()[:320]
 
 
 def whose(row: Intent, told: Mapping[str, Any]) -> str | None:
@@ -60,11 +63,11 @@ def whose(row: Intent, told: Mapping[str, Any]) -> str | None:
     copies = [str(one).strip().lower()[:320] for one in row.context.get("cc") or ()]
     if not copies:
         return address_of(row)
-    named = {_wire(str(one)) for one in told.get("recipients") or ()}
-    return next((one for one in (address_of(row), *copies) if _wire(one) in named), None)
+    named = {wire(str(one)) for one in told.get("recipients") or ()}
+    return next((one for one in (address_of(row), *copies) if wire(one) in named), None)
 
 
-def _wire(address: str) -> str:
+def wire(address: str) -> str:
     """As mail servers name it: its domain in ASCII."""
     local, _, domain = address.strip().lower().rpartition("@")
     with suppress(UnicodeError):
@@ -76,9 +79,9 @@ def _spellings(*addresses: str) -> set[str]:
     """Each as it is written, and with its domain in ASCII and in its own script: on the list stands one of them."""
     found: set[str] = set()
     for one in addresses:
-        wire = _wire(one)
-        local, _, domain = wire.rpartition("@")
-        found |= {one.strip().lower()[:320], wire}
+        written = wire(one)
+        local, _, domain = written.rpartition("@")
+        found |= {one.strip().lower()[:320], written}
         with suppress(UnicodeError):
             found.add(f"{local}@{domain.encode('ascii').decode('idna')}")
     return found
@@ -116,14 +119,10 @@ def why_not(row: Intent) -> Said | None:
     return said("{address} does not take mail any more. It waits until they write to us again, or somebody takes the address off the list of those we do not write to.", address=address)  # fmt: skip
 
 
-def without(row: Intent) -> dict[str, Any]:
-    """The reply's context as it may leave now: no copy goes to an address on the list."""
-    if not row.context.get("cc"):
-        return row.context
-    copies = [str(one) for one in row.context["cc"]]
-    known = Suppressed.objects.for_organization(row.organization_id).filter(address__in=_spellings(*copies))
-    kept_from = {_wire(one) for one in known.values_list("address", flat=True)}
-    return {**row.context, "cc": [one for one in copies if _wire(one) not in kept_from]}
+def among(organization: UUID, addresses: Collection[str]) -> set[str]:
+    """Those of these addresses that are on the list, as mail servers write them."""
+    known = Suppressed.objects.for_organization(organization).filter(address__in=_spellings(*addresses))
+    return {wire(one) for one in known.values_list("address", flat=True)}
 
 
 def listed(actor: Actor, *, cursor: str | None = None, limit: int | None = None) -> paging.Page[SuppressedAddress]:

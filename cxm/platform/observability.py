@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
+from structlog.dev import ConsoleRenderer, plain_traceback
 
 #: Keys that must never be logged: what people said, who they are, what opens doors.
 PRIVATE = frozenset(
@@ -34,6 +35,20 @@ def _without_private(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _readable() -> ConsoleRenderer:
+    """Text for people. Tracebacks are plain: the renderer's own way prints local variables, and in those stand addresses and texts."""
+    return ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain_traceback)
+
+
+def _plain_until_configured() -> None:
+    """Whoever logs before :func:`configure`, or without it (a test, a script), prints no local variables either."""
+    if not structlog.is_configured():
+        stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+        structlog.configure(
+            processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, stamp, _without_private, _readable()]
+        )
+
+
 def configure(level: str, style: str) -> None:
     """Set up logging for this process: JSON lines, or readable text on a terminal (``style``: json, text, auto)."""
     as_text = style == "text" or (style == "auto" and sys.stderr.isatty())
@@ -45,7 +60,7 @@ def configure(level: str, style: str) -> None:
         structlog.processors.format_exc_info,
         _without_private,
     ]
-    renderer: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if as_text else structlog.processors.JSONRenderer()
+    renderer: Any = _readable() if as_text else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -63,3 +78,6 @@ def configure(level: str, style: str) -> None:
     for noisy in ("procrastinate", "httpx2", "httpcore2", "uvicorn.access", "asyncio", "django.request"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     logging.getLogger("django.request").setLevel(logging.ERROR)
+
+
+_plain_until_configured()

@@ -70,11 +70,18 @@ class _Copy:
     def wait(self, timeout: float | None = None) -> int:
         """Its exit status, once it has ended. Raises :class:`subprocess.TimeoutExpired`."""
         if not select.select([self._ended], [], [], timeout)[0]:
-            raise subprocess.TimeoutExpired("cxm serve", timeout or 0)
+            raise subprocess.TimeoutExpired("cxm worker", timeout or 0)
         with self._lock:
             if self._status is None:
                 self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
             return self._status
+
+    def poll(self) -> int | None:
+        """Its exit status, or None while it lives."""
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
 
     def terminate(self) -> None:
         """Ask it to end."""
@@ -158,6 +165,16 @@ class Beside:
             self._process.stdin.write(self._word)
 
 
+def worker(leaving: Iterable[int]) -> _Copy | subprocess.Popen[bytes]:
+    """A worker beside a command that brings it many jobs, silent: a copy of this process, which must have no connection open, where one can be
+    made (see :meth:`Beside.begin`); it then ends with this process, however that goes. Else a process of its own."""
+    if _copies_well():
+        return _Copy(_work, leaving)
+    return subprocess.Popen(
+        [sys.executable, "-m", "cxm.run.beside", "worker"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
 def _copies_well() -> bool:
     """Whether this process can be copied: on Linux, with one thread, where the end of a process can be waited for as a file."""
     if sys.platform != "linux" or threading.active_count() > 1:
@@ -193,6 +210,16 @@ def _live() -> None:
         serving.work_beside([(str(host), int(port)) for host, port in json.loads(word)["allow"]])
 
 
+def _work() -> None:
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 1)
+    os.dup2(silent, 2)
+    threading.Thread(target=_heed, args=(queue.SimpleQueue[bytes](),), daemon=True).start()
+    from cxm.run import serving
+
+    serving.work_for_a_command()
+
+
 def say_ready() -> None:
     """Tell ``serve`` that work is being done."""
     with contextlib.suppress(BrokenPipeError):
@@ -201,7 +228,10 @@ def say_ready() -> None:
 
 def main() -> None:
     """The child, where it is a process that begins anew."""
-    _live()
+    if sys.argv[1:] == ["worker"]:
+        _work()
+    else:
+        _live()
 
 
 if __name__ == "__main__":

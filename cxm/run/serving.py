@@ -28,6 +28,8 @@ from cxm.run.beside import Beside, say_ready
 
 DRAIN_SECONDS = 25
 LOCK_SECONDS = 5
+#: Where mentions come by the thousand, Python looks for garbage after so many new objects: a batch makes tens of thousands, and all are needed.
+GARBAGE_FROM = 50_000
 WHOLE = frozenset({"web", "worker", "streams"})
 _log = structlog.get_logger(__name__)
 
@@ -88,6 +90,20 @@ def work_beside(allowed: list[tuple[str, int]]) -> None:
         egress.allow_for_this_process(host, port)
     try:
         asyncio.run(_run(Serving(None, frozenset({"worker", "streams"}), alone=True)))
+    finally:
+        _close()
+
+
+def work_for_a_command() -> None:
+    """In the process beside a command: jobs until a signal. The engines are up."""
+    _prepare()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_FROM, 10, 10)
+    import django
+
+    django.setup()
+    try:
+        asyncio.run(_run(Serving(None, frozenset({"worker"}))))
     finally:
         _close()
 

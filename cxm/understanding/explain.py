@@ -112,7 +112,7 @@ def _joined(places: list[tuple[int, int]], by_strength: list[tuple[int, int]]) -
 
 
 def _by_character(model: Model, batch: Batch, column: str, against: list[str]) -> NDArray[np.float64]:
-    at = rows(batch, model.head_bits)
+    at = rows(batch.hashes, model.head_bits)
     values = model.head(column, at)
     for name in against:
         values = values - model.head(name, at) / len(against)

@@ -4,15 +4,15 @@ A text is folded (``NFKC`` then ``casefold``; addresses of pages, people and mai
 character repeated more than twice is kept twice) and laid into one code-point array with all the others. Every position of that
 array then yields six features: the character n-grams of 2, 3, 4 and 5 that start there and do not cross a space (the space itself
 may stand first or last, so a gram knows that it begins or ends a word), the word that starts there, and that word with the one
-before it. What is not a feature there points to row 0, which is always zero; so every text owns a regular block of indices and one
-gather and one ``add.reduceat`` score the whole batch.
+before it. What is a feature there points to a row of a table; row 0 is always zero and stands once before the features of each
+text, so that none is without a row. A few texts at a time, gathers and ``add.reduceat`` score them while they fit the processor's own memory.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -41,6 +41,8 @@ _INVERSE = pow(_BASE, -1, 1 << 64)
 _EVEN = np.uint64(0x00FF00FF00FF00FF)
 #: Summands that fit a lane of 16 bits: 252 * 255 < 65,536.
 _PIECE = 252
+#: Rows summed at once: more would go through the machine's memory, which takes several times as long.
+_AT_ONCE = 8192
 _ASTRAL_SYMBOLS = (0x1F000, 0x20000)
 
 
@@ -50,14 +52,15 @@ class Batch:
 
     ``codes`` are the folded code points of all texts; text ``i`` owns ``codes[starts[i]:starts[i + 1]]`` (``starts`` has one
     more entry than there are texts). ``hashes`` has one row of ``SLOTS`` 32-bit hashes per position, 0 meaning "no feature".
-    ``counts`` are the features of each text; ``origins`` says which character of the laid-out texts each position was (repeated
-    characters were dropped).
+    ``features`` are those of them that are, text after text, each text's after a 0; ``counts`` are the features of each text;
+    ``origins`` says which character of the laid-out texts each position was (repeated characters were dropped).
     """
 
     codes: NDArray[np.uint32]
     starts: NDArray[np.int64]
     origins: NDArray[np.int64]
     hashes: NDArray[np.uint32]
+    features: NDArray[np.uint32]
     counts: NDArray[np.int64]
 
 
@@ -181,16 +184,20 @@ def featurise(folded: Sequence[str]) -> Batch:
     hashes = np.zeros((len(codes), SLOTS), dtype=np.uint32)
     _grams(codes, hashes)
     _words(codes, starts, hashes)
-    counts = np.add.reduceat((hashes != 0).sum(axis=1, dtype=np.int64), starts[:-1]) if len(folded) else np.zeros(0, dtype=np.int64)
-    return Batch(codes, starts, origins, hashes, counts)
-
-
-def rows(batch: Batch, bits: int) -> NDArray[np.int64]:
-    """Table rows of every feature, flat, for a table of ``2 ** bits`` rows; row 0 stays "no feature"."""
-    flat = batch.hashes.reshape(-1)
-    shortened = (flat >> np.uint32(32 - bits)).astype(np.int64)
+    flat = hashes.reshape(-1)
     taken = flat != 0
-    shortened[taken & (shortened == 0)] = 1
+    # A text begins with a space, where no word begins: its last slot is free for the 0 that stands before the text's features.
+    begins = starts[:-1] * SLOTS
+    taken[begins + SLOTS - 1] = True
+    counts = np.add.reduceat(taken, begins, dtype=np.int64) - 1 if len(folded) else np.zeros(0, dtype=np.int64)
+    return Batch(codes, starts, origins, hashes, flat[taken], counts)
+
+
+def rows(hashes: NDArray[np.uint32], bits: int) -> NDArray[np.int64]:
+    """Table rows of hashes, flat, for a table of ``2 ** bits`` rows; row 0 stays "no feature"."""
+    flat = hashes.reshape(-1)
+    shortened = (flat >> np.uint32(32 - bits)).astype(np.int64)
+    shortened[(shortened == 0) & (flat != 0)] = 1
     return shortened
 
 
@@ -215,16 +222,28 @@ def score(batch: Batch, packed: NDArray[np.uint64], columns: int) -> NDArray[np.
     """
     if len(batch.counts) == 0:
         return np.zeros((0, columns), dtype=np.float32)
-    gathered = packed.take(rows(batch, int(packed.shape[0]).bit_length() - 1), axis=0)
-    sizes = np.diff(batch.starts) * SLOTS
+    at = rows(batch.features, int(packed.shape[0]).bit_length() - 1)
+    sizes = batch.counts + 1
     pieces = -(-sizes // _PIECE)
     first = np.cumsum(pieces) - pieces
     within = np.arange(pieces.sum()) - np.repeat(first, pieces)
-    cuts = np.repeat(batch.starts[:-1] * SLOTS, pieces) + within * _PIECE
-    lanes = np.empty((len(cuts), packed.shape[1] * 8), dtype=np.int32)
-    lanes[:, 0::2] = np.add.reduceat(gathered & _EVEN, cuts, axis=0).view("<u2")
-    gathered >>= np.uint64(8)
-    gathered &= _EVEN
-    lanes[:, 1::2] = np.add.reduceat(gathered, cuts, axis=0).view("<u2")
+    cuts = np.append(np.repeat(np.cumsum(sizes) - sizes, pieces) + within * _PIECE, len(at))
+    lanes = np.empty((len(cuts) - 1, packed.shape[1] * 8), dtype=np.int32)
+    for begin, end in _parts(cuts):
+        gathered = packed.take(at[cuts[begin] : cuts[end]], axis=0)
+        places = cuts[begin:end] - cuts[begin]
+        lanes[begin:end, 0::2] = np.add.reduceat(gathered & _EVEN, places, axis=0).view("<u2")
+        gathered >>= np.uint64(8)
+        gathered &= _EVEN
+        lanes[begin:end, 1::2] = np.add.reduceat(gathered, places, axis=0).view("<u2")
     sums = np.add.reduceat(lanes[:, :columns], first, axis=0) - 128 * sizes[:, None]
     return sums.astype(np.float32) / np.sqrt(np.maximum(batch.counts, 1)).astype(np.float32)[:, None]
+
+
+def _parts(cuts: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Runs of pieces (first, behind the last) of so many rows as are summed at once."""
+    begin = 0
+    while begin < len(cuts) - 1:
+        end = max(int(np.searchsorted(cuts, cuts[begin] + _AT_ONCE, side="right")) - 1, begin + 1)
+        yield begin, end
+        begin = end

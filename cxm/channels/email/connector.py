@@ -330,9 +330,10 @@ def _send(session: Session, outgoing: Outgoing, login: Login) -> Sent:
     message_id, message = letters.compose(outgoing, session.account.settings, session.now)
     with Outbox(_smtp(session), session.dial, sender.rpartition("@")[2]) as outbox:
         outbox.sign_in(_smtp_login(session, login))
-        outbox.send(sender, to, message, copies=letters.copies(outgoing))
+        copies, left_out = letters.copies(outgoing)
+        refused = outbox.send(sender, to, message, copies=copies)
     _keep_copy(session, login, message)
-    return Sent(message_id)
+    return Sent(message_id, left_out=(*left_out, *refused))
 
 
 def _keep_copy(session: Session, login: Login, message: bytes) -> None:

@@ -16,7 +16,7 @@ from cxm.channels.kit.mail import bodies, letters, origin, quotes, reports
 from cxm.channels.kit.mail.bodies import Body
 from cxm.channels.kit.mail.letters import Letter
 from cxm.channels.kit.mail.reports import Report
-from cxm.channels.kit.mentions import ANONYMOUS
+from cxm.channels.kit.mention_fields import ANONYMOUS
 from cxm.channels.kit.text import clean
 
 _ID_LIMIT = 900

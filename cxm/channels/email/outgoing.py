@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from email import policy
 from email.errors import MessageError
@@ -14,7 +13,7 @@ from email.utils import format_datetime
 from typing import Any, cast
 from uuid import UUID
 
-from cxm.channels.contracts import Media, Outgoing, Rejected
+from cxm.channels.contracts import LeftOut, Media, Outgoing, Rejected
 from cxm.channels.email import addresses
 from cxm.channels.kit.mail.origin import INTENT_HEADER
 from cxm.channels.kit.text import clean, one_line
@@ -23,6 +22,8 @@ _ID = re.compile(r"<[^<>\s\x00-\x20\x7f-\U0010ffff]{1,900}>")
 _ADDRESS = re.compile(r"[^@\s<>,;:\"()\[\]\\\x00-\x20\x7f]{1,64}@[^@\s<>,;:\"()\\\x00-\x20\x7f]{1,253}")
 _ANSWER = re.compile(r"^\s*(re|aw|sv|vs|antw|odp|ref|回复|回覆|返信)\s*(\[\d+\])?\s*[:：]", re.IGNORECASE)
 _REFERENCES_LIMIT = 20
+#: Copies of one answer at most.
+_COPIES = 20
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,60}")
 
 
@@ -39,15 +40,22 @@ def recipient(outgoing: Outgoing) -> str:
     return wire_address(wanted.strip())
 
 
-def copies(outgoing: Outgoing) -> list[str]:
-    """Whom a copy goes to, where a member chose so: each a good address, and none twice."""
+def copies(outgoing: Outgoing) -> tuple[list[str], list[LeftOut]]:
+    """Whom a copy goes to, where a member chose so, each a good address and none twice; and who gets none because nobody can write to them."""
     given = outgoing.context.get("cc")
+    asked = [one.strip() for one in cast("list[object]", given) if isinstance(one, str)] if isinstance(given, list) else []
     found: list[str] = []
-    for one in cast("list[object]", given)[:20] if isinstance(given, list) else []:
-        with suppress(Rejected):
-            if isinstance(one, str) and _ADDRESS.fullmatch(one.strip()) and (address := wire_address(one.strip())) not in found:
-                found.append(address)
-    return [one for one in found if one != recipient(outgoing)]
+    left_out = [LeftOut(one, "unwritable") for one in asked[_COPIES:]]
+    for one in asked[:_COPIES]:
+        try:
+            address = wire_address(one) if _ADDRESS.fullmatch(one) else ""
+        except Rejected:
+            address = ""
+        if not address:
+            left_out.append(LeftOut(one, "unwritable"))
+        elif address not in found and address != recipient(outgoing):
+            found.append(address)
+    return found, left_out
 
 
 def wire_address(address: str) -> str:
@@ -69,7 +77,7 @@ def compose(outgoing: Outgoing, settings: Mapping[str, Any], now: datetime) -> t
     mail = EmailMessage(policy=policy.SMTP)
     mail["From"] = Address(one_line(shown, 100), addr_spec=wire_address(address))
     mail["To"] = Address(addr_spec=recipient(outgoing))
-    if copied := copies(outgoing):
+    if copied := copies(outgoing)[0]:
         mail["Cc"] = [Address(addr_spec=one) for one in copied]
     mail["Subject"] = _subject(outgoing)
     mail["Date"] = format_datetime(now)

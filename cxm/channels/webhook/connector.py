@@ -23,7 +23,7 @@ from cxm.channels.contracts import (
     Unavailable,
 )
 from cxm.channels.kit import answers, jsons, webhooks
-from cxm.channels.kit.mentions import ID_LIMIT
+from cxm.channels.kit.mention_fields import ID_LIMIT
 from cxm.channels.kit.text import storable
 from cxm.kernel.said import said
 

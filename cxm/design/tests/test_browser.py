@@ -70,7 +70,7 @@ class Site:
     def open(self, query: str = "") -> playwright.Page:
         """Go there and wait for the script."""
         self.page.goto(f"{SITE}/design?{query}")
-        until(self.page, "window.Alpine && window.htmx")
+        until(self.page, "window.htmx")
         return self.page
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
-import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,14 +17,13 @@ from tantivy import Query as Engine
 
 from cxm.kernel import clock
 from cxm.kernel.errors import NotNow
-from cxm.listen.store import spec
+from cxm.listen.store import folder, spec
 from cxm.listen.store.document import FORMAT, TOMBSTONE, changed, document, register, schema, tombstone
 from cxm.listen.store.port import Aggregated, By, Change, Mention, Page, Written
 from cxm.listen.store.reading import Ask, Reader
 from cxm.query.api import Query, lasting
 
 _HEAP = 64_000_000
-_MANIFEST = "store.json"
 _SCAN = 500
 #: Questions whose counts are remembered until the next commit.
 _COUNTS = 2000
@@ -37,15 +33,6 @@ T = TypeVar("T")
 def _by_engine(error: BaseException) -> bool:
     """Whether the engine failed: it raises ValueError and OSError, and its panics are no Exception."""
     return isinstance(error, ValueError | OSError) or type(error).__name__ == "PanicException"
-
-
-def _damaged(path: Path, error: BaseException) -> NotNow:
-    return NotNow(
-        "mention_store_damaged",
-        f"The mention store in {path.name} cannot be read ({str(error)[:120]}).",
-        "Stop OpenCXM and run “cxm reindex”; until then intake goes on, and it catches up.",
-        retry_after=60,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,42 +64,32 @@ class TantivyStore:
         try:
             if writable:
                 path.mkdir(parents=True, exist_ok=True)
-                self._held = _take_lock(path)
+                self._held = folder.take_lock(path)
             self._index = self._open(writable)
             self.refresh()
             self._engine(lambda: self._searcher().search(Engine.all_query(), 1, order_by_field="published"))
         except OSError as error:  # the folder is none, is closed to us, or its disk is full
             self._let_go()
-            raise _damaged(path, error) from error
+            raise folder.damaged(path, error) from error
         except BaseException:
             self._let_go()
             raise
 
     def _open(self, writable: bool) -> tantivy.Index:
-        manifest = self._path / _MANIFEST
+        manifest = self._path / folder.MANIFEST
         if not manifest.exists():
             if (self._path / "meta.json").exists() or not writable:
-                raise _damaged(self._path, FileNotFoundError(_MANIFEST + " is missing"))
+                raise folder.damaged(self._path, FileNotFoundError(folder.MANIFEST + " is missing"))
             index = self._engine(lambda: tantivy.Index(self._schema, path=str(self._path)))
             manifest.write_bytes(orjson.dumps({"format": FORMAT}))
         else:
-            self._check_manifest(manifest)
+            folder.check(self._path)
             if not (self._path / "meta.json").exists():
-                raise _damaged(self._path, FileNotFoundError("meta.json is missing"))
+                raise folder.damaged(self._path, FileNotFoundError("meta.json is missing"))
             index = self._engine(lambda: tantivy.Index.open(str(self._path)))
         register(index)
         index.config_reader(reload_policy="manual")
         return index
-
-    def _check_manifest(self, manifest: Path) -> None:
-        try:
-            found = orjson.loads(manifest.read_bytes())["format"]
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise _damaged(self._path, error) from error
-        if found != FORMAT:
-            raise NotNow(
-                "mention_store_outdated", f"The mention store has format {found}; this version reads {FORMAT}.", "Run “cxm reindex”."
-            )
 
     def _engine(self, call: Callable[[], T]) -> T:
         """Run an engine call that reads; what the engine dies of means the index cannot be read."""
@@ -120,7 +97,7 @@ class TantivyStore:
             return call()
         except BaseException as error:
             if _by_engine(error):
-                raise _damaged(self._path, error) from error
+                raise folder.damaged(self._path, error) from error
             raise
 
     def _change(self, call: Callable[[], T]) -> T:
@@ -348,22 +325,9 @@ class TantivyStore:
             target.mkdir(parents=True, exist_ok=True)
             for _ in range(20):  # a merge may replace files between reading the list and linking them
                 with contextlib.suppress(FileNotFoundError):
-                    self._copy(target)
+                    folder.copy(self._path, target)
                     return
         raise NotNow("mention_store_moving", "The mention store is being rearranged.", "Try again in a minute.", retry_after=60)
-
-    def _copy(self, target: Path) -> None:
-        meta = (self._path / "meta.json").read_bytes()
-        segments = [segment["segment_id"].replace("-", "") for segment in orjson.loads(meta)["segments"]]
-        for source in [*self._path.iterdir()]:
-            name = source.name
-            if name.split(".")[0] in segments or name == _MANIFEST:
-                _link(source, target / name)
-        missing = [each for each in segments if not any(found.name.startswith(each) for found in target.iterdir())]
-        if missing:
-            raise FileNotFoundError(missing[0])
-        (target / ".managed.json").write_bytes(orjson.dumps(sorted(found.name for found in target.iterdir()) + ["meta.json"]))
-        (target / "meta.json").write_bytes(meta)
 
     def close(self) -> None:
         with self._lock:
@@ -385,28 +349,3 @@ class TantivyStore:
 
     def __exit__(self, *error: Any) -> None:
         self.close()
-
-
-def _take_lock(path: Path) -> IO[str]:
-    held = (path / "writer.lock").open("a+")
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        held.close()
-        raise NotNow(
-            "mention_store_busy",
-            "Another process writes to this mention store.",
-            "Use that one (“cxm serve”), or stop it first.",
-        ) from error
-    return held
-
-
-def _link(source: Path, target: Path) -> None:
-    if target.exists():
-        return
-    try:
-        os.link(source, target)
-    except OSError:
-        if not source.exists():
-            raise
-        shutil.copy2(source, target)

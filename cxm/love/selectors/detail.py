@@ -12,7 +12,7 @@ from django.db.models import Min, Q, QuerySet
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import parse_instant
 from cxm.kernel.errors import NotFound
-from cxm.kernel.ids import parse_id
+from cxm.kernel.ids import mention_id, parse_id
 from cxm.love.contracts import ConversationDetail, ConversationView, DraftView, Item, LineItem, Meanwhile, NoteItem, ReplyItem
 from cxm.love.models import Conversation, Draft, Entry, EventLine, Note
 from cxm.love.selectors import inbox, pledges, shapes
@@ -34,6 +34,7 @@ def conversation(actor: Actor, key: UUID, before: str | None = None) -> Conversa
     since = entries[0].published_at if earlier and entries else None
     until = _until(row, before)
     replies = outbound.replies(actor.organization, row.id)
+    _name_replies(row, entries, replies)
     items: list[Item] = [shapes.mention_item(entry) for entry in entries]
     items += _ours(row, since, until)
     if before is None:
@@ -111,13 +112,34 @@ def _on_the_way(row: Conversation, replies: Sequence[Reply]) -> list[Item]:
     sent = [str(reply.id) for reply in replies if reply.state == "sent"]
     heard: set[str] = set()
     if sent:
-        ours = Entry.objects.for_organization(row.organization_id).filter(conversation=row, ours=True, mention__reply__in=sent)
-        heard = set(ours.values_list("mention__reply", flat=True))
+        known = _known_as(row, replies)
+        ours = Entry.objects.for_organization(row.organization_id).filter(conversation=row, ours=True)
+        found = ours.filter(Q(mention__reply__in=sent) | Q(mention_id__in=list(known))).values_list("mention__reply", "mention_id")
+        heard = {name or str(known[key]) for name, key in found if name or key in known}
     return [
         ReplyItem(reply.created_at, reply.id, reply.state, reply.text, reply.private, reply.created_by_name, reply.undo_until, reply.detail)
         for reply in replies
         if str(reply.id) not in heard
     ]
+
+
+def _known_as(row: Conversation, replies: Sequence[Reply]) -> dict[UUID, UUID]:
+    """The replies that were sent, by the id that each has as a mention: a platform may tell us what we said before we say so ourselves, and it
+    knows nothing of our replies."""
+    return {
+        mention_id(row.organization_id, row.channel, reply.native_id, account): reply.id
+        for reply in replies
+        if reply.native_id
+        for account in (None, row.account_id)
+    }
+
+
+def _name_replies(row: Conversation, entries: Sequence[Entry], replies: Sequence[Reply]) -> None:
+    """Say of each mention of ours which of our replies it is, where its platform told of it."""
+    known = _known_as(row, replies)
+    for entry in entries:
+        if entry.ours and not entry.mention.get("reply") and (reply := known.get(entry.mention_id)) is not None:
+            entry.mention = {**entry.mention, "reply": str(reply)}
 
 
 def answered_meanwhile(actor: Actor, key: UUID, since: datetime) -> list[Meanwhile]:
@@ -127,9 +149,10 @@ def answered_meanwhile(actor: Actor, key: UUID, since: datetime) -> list[Meanwhi
 
 def answered_since(actor: Actor, row: Conversation, since: datetime) -> list[Meanwhile]:
     """What others answered after ``since``, oldest first: here, or in the platform's own program. Failed and taken back do not count."""
+    replies = outbound.replies(actor.organization, row.id)
     found = [
         Meanwhile(reply.created_by_name, reply.created_at, reply.text)
-        for reply in outbound.replies(actor.organization, row.id)
+        for reply in replies
         if reply.created_at > since
         and reply.state not in ("failed", "cancelled")
         and (reply.created_by is None or reply.created_by != actor.member)
@@ -137,7 +160,7 @@ def answered_since(actor: Actor, row: Conversation, since: datetime) -> list[Mea
     elsewhere = Entry.objects.for_organization(actor.organization).filter(
         conversation=row, ours=True, deleted_at=None, published_at__gt=since
     )
-    for entry in elsewhere.filter(mention__reply=None):
+    for entry in elsewhere.filter(mention__reply=None).exclude(mention_id__in=list(_known_as(row, replies))):
         author = entry.mention.get("author") or {}
         found.append(Meanwhile(str(author.get("name") or row.account), entry.published_at, str(entry.mention.get("text") or "")))
     return sorted(found, key=lambda one: one.at)

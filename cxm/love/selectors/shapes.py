@@ -25,7 +25,7 @@ from cxm.love.models import CaseRecord, Conversation, Entry, Pledge, Seen
 _INNER = frozenset({"organization", "context", "imported", "provider_order", "version", "heard_at"})
 
 #: What of its context is shown beside it.
-_TOLD = ("marks", "alias", "authentication", "copies")
+_TOLD = ("marks", "alias", "authentication", "copies", "reaction")
 
 
 def views(organization: UUID, rows: Sequence[Conversation], member: UUID | None, known: Sequence[Entry] = ()) -> list[ConversationView]:

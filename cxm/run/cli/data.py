@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gc
 import io
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -19,8 +18,6 @@ from cxm.run.cli import kit
 
 #: From this many bytes of files, or lines of what cannot be measured, an import starts a worker beside itself.
 BESIDE_BYTES, BESIDE_LINES = 1_000_000, 4000
-#: Python looks for garbage after so many new objects: a chunk of mentions makes tens of thousands, and all of them are still needed.
-GARBAGE_FROM = 50_000
 
 export_app = typer.Typer(help="Export data.", no_args_is_help=True)
 
@@ -52,12 +49,15 @@ def import_(
         if str(path) != "-" and not path.is_file():
             raise typer.BadParameter(f"There is no file {path}.")
     totals: dict[str, Any] = {"read": 0, "accepted": 0, "duplicate": 0, "quarantined": 0, "lines": []}
-    with kit.engines(data):
+    with kit.engines(data) as postgres:
+        from cxm.run import serving
+
         where = kit.organization_of(organization)
         gc.freeze()
-        gc.set_threshold(GARBAGE_FROM, 10, 10)
+        gc.set_threshold(serving.GARBAGE_FROM, 10, 10)
         size = sum(path.stat().st_size for path in files if str(path) != "-")
-        with ahead(not kit.serving(data), at_once=size > BESIDE_BYTES) as note:
+        held = [postgres.fileno()] if postgres is not None else []
+        with ahead(not kit.serving(data), held, at_once=size > BESIDE_BYTES) as note:
             for path in files:
                 _import_file(where, path, format, channel, totals, note)
     kit.show(
@@ -73,36 +73,28 @@ def import_(
 
 
 @contextmanager
-def ahead(own: bool, *, at_once: bool = False) -> Iterator[Callable[[int], None]]:
+def ahead(own: bool, held: Sequence[int], *, at_once: bool = False) -> Iterator[Callable[[int], None]]:
     """Where no serve works the jobs off, do it here: small imports afterwards, large ones in a worker process beside, on the other core:
-    ``at_once``, or as soon as there are many lines.
+    ``at_once``, or as soon as there are many lines. ``held`` are open files that are none of its business.
 
     Yields what is to be called with the number of lines read so far.
     """
-    beside: list[subprocess.Popen[bytes]] = []
+    from cxm.run import beside
+
+    workers: list[Any] = []
 
     def note(read: int) -> None:
-        if own and not beside and (at_once or read >= BESIDE_LINES):
-            beside.append(
-                subprocess.Popen(
-                    [
-                        sys.executable,
-                        "-c",
-                        f"import gc; gc.set_threshold({GARBAGE_FROM}, 10, 10); from cxm.run.cli import main; main()",
-                        "worker",
-                    ],
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-            )
+        if own and not workers and (at_once or read >= BESIDE_LINES):
+            kit.close_connections()  # each process opens its own
+            workers.append(beside.worker(held))
 
     try:
         note(0)
         yield note
-        if beside:
-            _wait_until_worked_off(beside[0])
+        if workers:
+            _wait_until_worked_off(workers[0])
     finally:
-        for process in beside:
+        for process in workers:
             process.terminate()
             process.wait()
     if own:
@@ -111,7 +103,7 @@ def ahead(own: bool, *, at_once: bool = False) -> Iterator[Callable[[int], None]
         jobs.work_off()
 
 
-def _wait_until_worked_off(worker: subprocess.Popen[bytes]) -> None:
+def _wait_until_worked_off(worker: Any) -> None:
     from cxm.listen.subscribers import STORE
     from cxm.platform import events, jobs
 

@@ -8,12 +8,15 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
 from cxm.kernel.errors import NotFound
+
+if TYPE_CHECKING:
+    from cxm.platform.postgres import EmbeddedPostgres
 
 Data = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="The data directory of the installation (or CXM_DATA).", show_default=False)
@@ -33,8 +36,8 @@ def choose(data: Path | None) -> None:
 
 
 @contextlib.contextmanager
-def engines(data: Path | None, *, quiet: bool = True) -> Iterator[None]:
-    """PostgreSQL up, Django ready, the schema current, within the block; works beside a running serve."""
+def engines(data: Path | None, *, quiet: bool = True) -> Iterator[EmbeddedPostgres | None]:
+    """PostgreSQL up (the embedded one is yielded), Django ready, the schema current, within the block; works beside a running serve."""
     choose(data)
     from cxm.platform import observability
     from cxm.platform.config import master_keys, settings
@@ -42,13 +45,13 @@ def engines(data: Path | None, *, quiet: bool = True) -> Iterator[None]:
 
     observability.configure("ERROR" if quiet else settings().log_level, settings().log_format)
     master_keys()
-    with engine():
+    with engine() as postgres:
         import django
 
         django.setup()
         migrate()
         try:
-            yield
+            yield postgres
         finally:
             from cxm.connect.api import runtime
             from cxm.listen import engine as mentions

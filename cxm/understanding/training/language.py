@@ -89,7 +89,7 @@ def train(
     for step in range(steps):
         windows, wanted = sampler.draw(size)
         batch = featurise(windows)
-        at = rows(batch, BITS)
+        at = rows(batch.hashes, BITS)
         hidden = forward(batch, at, table.weights)
         mask = allowed[dominant_scripts(windows)]
         mask[np.arange(size), wanted] = True

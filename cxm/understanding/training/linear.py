@@ -64,7 +64,7 @@ def train_heads(
         for begin in range(0, len(order), size):
             chosen = order[begin : begin + size]
             batch = featurise([folded[int(index)] for index in chosen])
-            at = rows(batch, bits)
+            at = rows(batch.hashes, bits)
             logits = forward(batch, at, table.weights) + bias
             gradient = (_probabilities(logits, soft) - targets[chosen]) * weights[chosen]
             table.step(batch, at, gradient, decay)

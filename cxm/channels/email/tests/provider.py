@@ -47,6 +47,8 @@ class MailServer:
         self.sent: list[tuple[str, str, bytes]] = []
         #: Whom each mail was for, copies too, in the order they were named.
         self.recipients: list[str] = []
+        #: Whom it takes no mail for.
+        self.unknown: set[str] = set()
         self.fail = ""
         self.capabilities = "IMAP4rev1 IDLE AUTH=PLAIN"
         self.commands: list[str] = []
@@ -220,6 +222,8 @@ class MailServer:
             elif name == "MAIL":
                 sender = command
                 file.write(b"250 ok\r\n")
+            elif name == "RCPT" and command.partition(":")[2].split()[0] in self.unknown:
+                file.write(b"550 5.1.1 no such user\r\n")
             elif name == "RCPT":
                 recipient = command
                 self.recipients.append(command.partition(":")[2].split()[0])

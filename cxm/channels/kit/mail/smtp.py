@@ -8,8 +8,8 @@ import ssl
 from collections.abc import Sequence
 from typing import Any
 
-from cxm.channels.contracts import AuthExpired, ConnectorError, Dialler, RateLimited, Rejected, Unavailable
-from cxm.channels.kit.mail import xoauth2
+from cxm.channels.contracts import AuthExpired, ConnectorError, Dialler, LeftOut, RateLimited, Rejected, Unavailable
+from cxm.channels.kit.mail import returns, xoauth2
 from cxm.channels.kit.mail.imap import Server
 from cxm.channels.kit.mail.xoauth2 import Login
 from cxm.channels.kit.text import one_line
@@ -97,10 +97,11 @@ class Outbox:
         if code not in (235, 503):
             raise smtplib.SMTPAuthenticationError(code, answer)
 
-    def send(self, sender: str, recipient: str, message: bytes, *, copies: Sequence[str] = ()) -> None:
+    def send(self, sender: str, recipient: str, message: bytes, *, copies: Sequence[str] = ()) -> tuple[LeftOut, ...]:
         """Hand over one mail. Until the server was asked for the content nothing can have left; from then on, unless it says no, it may.
-        One of the ``copies`` that the server does not take costs only itself."""
+        One of the ``copies`` that the server does not take costs only itself, and is told."""
         client = self._client
+        left_out: list[LeftOut] = []
         try:
             _expect(
                 client.mail(sender, [f"size={len(message)}"] if client.has_extn("size") else []),
@@ -108,7 +109,7 @@ class Outbox:
             )
             _expect(client.rcpt(recipient), f"The mail server takes no mail to {recipient}.")
             for one in copies:
-                client.rcpt(one)
+                left_out += _left_out(one, *client.rcpt(one))
         except (OSError, smtplib.SMTPException) as error:
             raise Unavailable("The SMTP server broke off before it took the mail.", "It is tried again.") from error
         try:
@@ -121,6 +122,16 @@ class Outbox:
                 "The SMTP server broke off while it took the mail.", "Look in the mailbox whether it arrived.", effect_possible=True
             ) from error
         _expect((code, answer), _NO_MAIL)
+        return tuple(left_out)
+
+
+def _left_out(copy: str, code: int, answer: bytes) -> list[LeftOut]:
+    """That the server takes no copy for this one; nothing where it does."""
+    if 200 <= code < 300:
+        return []
+    words = _words(answer)
+    why = returns.reason("failed", str(code), words)
+    return [LeftOut(copy, "refused" if why in ("returned", "later") else why, f"{code} {words}".strip())]
 
 
 def _expect(answer: tuple[int, bytes], refused: str) -> None:
@@ -130,7 +141,11 @@ def _expect(answer: tuple[int, bytes], refused: str) -> None:
 
 
 def _refusal(code: int, text: bytes | str, refused: str) -> ConnectorError:
-    said = one_line(text.decode("utf-8", "replace") if isinstance(text, bytes) else text, 300)
+    said = _words(text)
     if code in (421, 450, 451, 452, 454) or 400 <= code < 500:
         return RateLimited(f"{refused} It says: {code} {said}", "It is tried again.")
     return Rejected(f"{refused} It says: {code} {said}", "Mend what it says, then answer again.")
+
+
+def _words(answer: bytes | str) -> str:
+    return one_line(answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer, 300)
