@@ -418,7 +418,8 @@ def errors_page() -> str:
     """``errors.md``."""
     intro = (
         "Errors of the API are problem documents (RFC 9457): `status`, `code`, `title`, `detail`, and `errors` where single fields are "
-        "meant. Programs look at `code`, which stays; texts may be put better. “…” stands for what is filled in. `not_found` (404) is the "
+        "meant. Programs look at `code`, which stays; texts may be put better, and come in the language of `Accept-Language` (`es`, `ar`, "
+        "`zh-Hans`) where they are translated; `Content-Language` says in which. “…” stands for what is filled in. `not_found` (404) is the "
         "answer to whatever is missing or another organization's.\n"
     )
     rows = [(code(name), ", ".join(map(str, sorted(statuses))), text, hint) for name, (statuses, text, hint) in error_codes().items()]

@@ -8,3 +8,10 @@ class DesignConfig(AppConfig):
 
     name = "cxm.design"
     label = "design"
+
+    def ready(self) -> None:
+        """Problem documents speak the reader's language too."""
+        from cxm.design import refusals
+        from cxm.platform import problems
+
+        problems.told_by(refusals.told)

@@ -48,6 +48,16 @@ _SENTENCES = (
     gettext_noop("This must be the full address of a stream, like wss://example.org."),
     gettext_noop("This must be a host name, like imap.example.org, without a scheme or port."),
     gettext_noop("This must be a mail address, like care@example.org."),
+    gettext_noop("Something in the request is not valid."),
+    gettext_noop("“errors” names each field."),
+    gettext_noop("The body is not JSON."),
+    gettext_noop("Send UTF-8 JSON with Content-Type: application/json."),
+    gettext_noop("There is no valid token with this request."),
+    gettext_noop("Send “Authorization: Bearer cxm_…”; make one in Settings or by “cxm token create”."),
+    gettext_noop("Wait as long as Retry-After says."),
+    gettext_noop("There is no such thing here."),
+    gettext_noop("There is no such route here."),
+    gettext_noop("Check the address; it may have been removed."),
 )
 #: Sentences with something in them that differs; each place is kept as it came.
 _PATTERNS = (
@@ -73,6 +83,7 @@ _PATTERNS = (
     gettext_noop("This must be one of {names}."),
     gettext_noop("This must be from {least} to {most}."),
     gettext_noop("{name} may not answer in this unit."),
+    gettext_noop("More than {limit} requests in a minute."),
 )
 #: What stands in place of words that nobody here can read.
 _PLACEHOLDERS = (gettext_noop("(This mail is encrypted. It can be read in a mail program that has the key.)"),)
@@ -145,13 +156,18 @@ def _by_sentences(text: str) -> str:
         known = gettext(first)
         known = known if known != first else _filled(first, one_sentence=True)
         if known:
-            return f"{known} {told(text[end + 1 :])}"
+            return f"{known}{_between(known)}{told(text[end + 1 :])}"
     for end in ends:
         rest = text[end + 1 :]
         known = gettext(rest)
         if known != rest:
             return f"{text[:end]} {known}"
     return ""
+
+
+def _between(sentence: str) -> str:
+    """What stands before the next sentence: nothing after a Chinese full stop, which brings its own space."""
+    return "" if sentence.endswith(("。", "！", "？", "）", "”")) else " "
 
 
 def _part(part: object) -> object:

@@ -94,14 +94,25 @@ def write(request: HttpRequest, conversation: UUID) -> HttpResponse:
 
 
 def _to_others(request: HttpRequest, actor: Actor, conversation: UUID, error: Conflict) -> HttpResponse:
-    """They wrote to others meanwhile: whom a copy would go to now, to be chosen anew."""
+    """They wrote to others meanwhile: who is new, who is gone, and whom a copy goes to when it is sent once more."""
     composer = {"copies": marks.copies(love.conversation(actor, conversation))}
     return render(
         request,
         "love/copies_changed.html",
-        {"conversation": love.conversation_row(actor, conversation), "composer": composer, "error": error},
+        {
+            "conversation": love.conversation_row(actor, conversation),
+            "composer": composer,
+            "error": error,
+            "added": _listed(error, "added"),
+            "gone": _listed(error, "gone"),
+        },
         status=409,
     )
+
+
+def _listed(error: Conflict, name: str) -> str:
+    found = error.extra.get(name)
+    return ", ".join(map(str, found)) if isinstance(found, list) else ""
 
 
 def _overtaken(request: HttpRequest, actor: Actor, conversation: UUID, seen: datetime) -> HttpResponse:

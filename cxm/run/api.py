@@ -31,6 +31,7 @@ from cxm.platform.config import settings
 from cxm.platform.problems import problem
 from cxm.run import openapi
 from cxm.run.middleware import understood
+from cxm.run.refused_fields import said
 
 _log = structlog.get_logger(__name__)
 Run = Callable[..., HttpResponse]
@@ -143,7 +144,7 @@ def _invalid(exc: ValidationError) -> CxmError:
     for error, place in zip(exc.errors, places, strict=True):
         # ninja puts the source first, and for bodies the parameter's name second
         path = ".".join(str(part) for part in (place[2:] if place[0] == "body" and len(place) > 2 else place[1:]))
-        found.append(FieldError(path or str(place[0]), str(error["msg"])))
+        found.append(FieldError(path or str(place[0]), said(error)))
     return Invalid("validation_failed", "Something in the request is not valid.", "“errors” names each field.", errors=tuple(found))
 
 

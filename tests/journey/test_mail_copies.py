@@ -82,10 +82,13 @@ def test_copies_go_to_those_the_writer_was_shown_or_nothing_goes(house: House, m
         told = unescape(refused.content.decode())
         assert refused.status_code == 409 and "Whom they write to has changed. Yours was not sent." in told, told
         assert f'hx-target="#copies-{here}"' in told and f"Also to {many}, eve@evil.example<" in told
+        assert "New: eve@evil.example<" in told or old != shown, "who came in between is named"
+        assert "No longer:" not in told and " checked><span" in told, "sent once more, it goes to those who are named now"
     with pytest.raises(Conflict, match="has changed"):
         love.reply(house.owner, here, "Dos.", copies=True, copies_of=UUID(shown))
     asked = {"text": "Dos.", "copies": True, "copies_of": shown}
-    assert rest(house)("POST", f"/conversations/{here}/replies", asked).json()["code"] == "copies_changed"
+    problem = rest(house)("POST", f"/conversations/{here}/replies", asked).json()
+    assert (problem["code"], problem["added"], problem["gone"]) == ("copies_changed", ["eve@evil.example"], [])
     assert not Intent.everywhere.filter(text="Dos.").exists()  # everywhere: a test
     newest = told.partition('name="copies" value="')[2].partition('"')[0]
     assert post_form(browser, f"/inbox/{here}/write", {**given, "copies": newest}, **headers).status_code == 200

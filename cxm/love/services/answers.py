@@ -149,10 +149,12 @@ def _to_all(new: NewIntent, shown: list[str] | None) -> NewIntent:
     """The same, to the others they wrote to as well, where these are those the writer was shown.
 
     Raises Invalid where there are none (it would go out to fewer than was meant), Conflict where they are others."""
-    if shown is not None and (not shown or set(shown) != set(new.context.get("copies") or ())):
+    at_present = list(new.context.get("copies") or ())
+    if shown is not None and (not shown or set(shown) != set(at_present)):
         raise Conflict(
-            "copies_changed", "Whom they write to has changed. Yours was not sent.", "Look who gets a copy now, then send it again."
-        )
+            "copies_changed", "Whom they write to has changed. Yours was not sent.", "Look who gets a copy now, then send it again.",
+            added=[one for one in at_present if one not in shown], gone=[one for one in shown if one not in at_present],
+        )  # fmt: skip
     if not new.context.get("copies"):
         hint = "Answer them alone."
         raise Invalid("copies_none", "They wrote to nobody else.", hint, errors=(FieldError("copies", hint),))
