@@ -20,6 +20,7 @@ from uuid import UUID
 
 import structlog
 from django.db import close_old_connections, transaction
+from django.db.models.functions import Least
 
 from cxm.channels import registry
 from cxm.channels.authorization import no_token
@@ -38,6 +39,8 @@ LEASE = timedelta(seconds=30)
 HEARTBEAT = timedelta(minutes=10)
 #: However silent a source: after so long we look again.
 LONGEST_PAUSE = timedelta(days=1)
+#: The longest that an account rests after a fault; how far the clocks of two machines may differ.
+LONGEST_REST, SKEW = timedelta(hours=1, minutes=15), timedelta(minutes=5)
 #: Seconds between those signs; and after how many a poll, or the silence of a stream, is given up.
 _RENEW, _POLL_LIMIT, _SILENCE = 5, 170, 90
 #: Accounts claimed together.
@@ -294,6 +297,15 @@ def claim_due(limit: int = _CLAIM) -> list[Account]:
     return rows
 
 
+def after_a_clock_set_back() -> int:
+    """Accounts that were heard in what is the future now, or wait for longer than anything that fails does, had their next look put off by a clock
+    that has been set back since: they are due at once, and not when that moment comes again. How many there were."""
+    rows = Account.everywhere.filter(removed_at=None)  # everywhere: one clock serves all
+    heard = rows.filter(last_ok_at__gt=now() + SKEW).update(next_look_at=now(), leased_until=None, last_ok_at=now())
+    resting = rows.exclude(health="").filter(next_look_at__gt=now() + LONGEST_REST + SKEW)
+    return heard + resting.update(next_look_at=now(), leased_until=None)
+
+
 def renew(held: Sequence[UUID], well: Collection[UUID] = ()) -> set[UUID]:
     """A sign of life for the accounts this process looks at; returns those it may go on with (not paused or removed meanwhile).
 
@@ -376,7 +388,7 @@ def note_well(account: UUID, next_look: datetime | None, due: datetime | None = 
         ended = (
             Gap.objects.for_organization(row.organization_id)
             .filter(account_id=account, ended_at=None)
-            .update(ended_at=now(), filled_at=now())
+            .update(began_at=Least("began_at", now()), ended_at=now(), filled_at=now())
         )
         if ended:
             realtime.tell(row.organization_id, "channels")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import structlog
+
 from cxm.platform import jobs, memory
+
+_log = structlog.get_logger(__name__)
 
 
 @jobs.task("connect.take_in", queue="intake", pace=0.2)
@@ -33,6 +37,15 @@ def take_in_forgotten() -> None:
     waiting = Delivery.everywhere.filter(done_at=None, account_id__isnull=False)  # everywhere: a watch over all mailboxes
     for account in waiting.values_list("account_id", flat=True).distinct():
         mailbox.defer_take_in(account)
+
+
+@jobs.periodic("connect.after_a_clock_set_back", "* * * * *", queue="intake")
+def after_a_clock_set_back() -> None:
+    """No account goes unheard because a clock was ahead when its next look was set."""
+    from cxm.connect import runtime
+
+    if found := runtime.after_a_clock_set_back():
+        _log.warning("runtime.clock_set_back", accounts=found)
 
 
 @jobs.periodic("connect.renew_tokens", "*/5 * * * *", queue="intake")

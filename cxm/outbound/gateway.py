@@ -30,7 +30,7 @@ from cxm.kernel.network import AuthExpired, ConnectorError, Gone, RateLimited, R
 from cxm.outbound import copies, suppressed, uploads
 from cxm.outbound.events import Said
 from cxm.outbound.models import Attempt, Intent
-from cxm.outbound.services import changed
+from cxm.outbound.services import SIGNED_OUT, changed
 from cxm.platform import events, observability
 
 #: A call is given up after this many seconds; only then may an unknown outcome be read back.
@@ -117,7 +117,7 @@ def _claim(known: Intent, rules: SendRules | None) -> Attempt | None:
             _put_back(row, 60, "The account is paused; the reply waits for it.")
             return None
         if rules.held:
-            _put_back(row, 60, rules.held)
+            _put_back(row, 60, rules.held, reason=SIGNED_OUT)
             return None
         if why := suppressed.why_not(row):
             _put_back(row, 60, why, reason=suppressed.HELD)
@@ -148,17 +148,17 @@ def _calls_under_way(row: Intent) -> int:
 
 
 class _Outcome:
-    """What a call came to: ``name`` sent, refused, later, not_sent or unknown."""
+    """What a call came to: ``name`` sent, refused, later, not_sent or unknown; ``reason``: why it waits, as a word."""
 
-    def __init__(self, name: str, *, sent: Sent | None = None, detail: str = "", wait: float = 0) -> None:
-        self.name, self.sent, self.detail, self.wait = name, sent, detail, wait
+    def __init__(self, name: str, *, sent: Sent | None = None, detail: str = "", wait: float = 0, reason: str = "") -> None:
+        self.name, self.sent, self.detail, self.wait, self.reason = name, sent, detail, wait, reason
 
 
 def _judge(error: Exception) -> _Outcome:
     if isinstance(error, Rejected | Gone):
         return _Outcome("refused", detail=error.text)
     if isinstance(error, AuthExpired):
-        return _Outcome("later", detail=f"{error.text} {error.mend}".strip(), wait=300)
+        return _Outcome("later", detail=f"{error.text} {error.mend}".strip(), wait=300, reason=SIGNED_OUT)
     if isinstance(error, RateLimited):
         return _Outcome("later", detail=error.text, wait=min(max(error.retry_after or 30, 1), 3600))
     if isinstance(error, Unavailable) and not error.effect_possible:
@@ -200,7 +200,7 @@ def _settle(intent: UUID, attempt: Attempt, outcome: _Outcome, rules: SendRules 
         conclude(row, "failed", detail=outcome.detail)
     elif outcome.name in ("later", "not_sent"):
         tries = row.attempts.count()
-        _put_back(row, outcome.wait or min(2**tries, 900), outcome.detail)
+        _put_back(row, outcome.wait or min(2**tries, 900), outcome.detail, reason=outcome.reason)
     else:
         _unknown(row, outcome.detail, rules)
 

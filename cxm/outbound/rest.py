@@ -56,7 +56,7 @@ class ReportOut(BaseModel):
 class ReplyOut(BaseModel):
     """A reply. ``state``: waiting (undo), queued, sent, failed, unknown, held, cancelled; ``delivery`` by receipts alone:
     delivered, read or failed; ``reason``: why it was not, as a word, or ``later`` while it is late, ``complained`` where they called it spam; ``suppressed`` while it
-    waits because nothing is sent to their address."""
+    waits because nothing is sent to their address, ``signed_out`` while its account's sign-in is lost."""
 
     id: UUID
     state: str

@@ -25,6 +25,10 @@ from cxm.outbound.tasks import carry_out
 from cxm.platform import egress, events, realtime
 
 UNDO_LIMIT = 600
+#: Why a reply waits: its account's sign-in is lost, until somebody mends it.
+SIGNED_OUT = "signed_out"
+#: Reasons of a reply that waits for a person to do something; until then it can be taken back.
+WAITS_FOR_SOMEBODY = (suppressed.HELD, SIGNED_OUT)
 PERMISSION = "conversations:reply"
 
 
@@ -62,7 +66,7 @@ def take_back(actor: Actor, intent: UUID) -> Reply:
     with transaction.atomic():
         row = find(actor.organization, intent, lock=True)
         _may(actor, row)
-        if row.state not in ("waiting", "held") and (row.state, row.reason) != ("queued", suppressed.HELD):
+        if row.state not in ("waiting", "held") and not (row.state == "queued" and row.reason in WAITS_FOR_SOMEBODY):
             raise Conflict(
                 "too_late", "It can no longer be taken back.", "It was sent, is being sent, or was cancelled before; look at its state."
             )

@@ -14,7 +14,8 @@ from cxm.kernel.errors import CxmError
 from cxm.outbound import copies, suppressed
 from cxm.outbound.gateway import conclude
 from cxm.outbound.models import Intent
-from cxm.outbound.services import changed
+from cxm.outbound.services import SIGNED_OUT, changed
+from cxm.outbound.tasks import carry_out
 from cxm.platform import events
 
 #: A later receipt never turns back an earlier, stronger one.
@@ -31,6 +32,16 @@ def cancel_over_removed(event: AccountChanged) -> None:
         row.state, row.detail = "cancelled", "The account was removed; nothing of it was sent."
         row.save(update_fields=["state", "detail"])
         changed(row)
+
+
+@events.on(AccountChanged, when=lambda event: event.change in ("changed", "active"))
+def go_on(event: AccountChanged) -> None:
+    """Somebody changed the account: replies that wait for its sign-in are tried now, and not only when their turn comes again."""
+    rows = Intent.objects.for_organization(event.organization).filter(account_id=event.account, state="queued", reason=SIGNED_OUT)
+    for row in rows.order_by("created_at", "id").select_for_update():
+        row.not_before = now()
+        row.save(update_fields=["not_before"])
+        carry_out.hasten(f"lane:{row.lane}", intent=str(row.id))
 
 
 @events.on(ReceiptsHeard)

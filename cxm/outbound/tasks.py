@@ -8,6 +8,10 @@ from uuid import UUID
 from cxm.platform import jobs
 
 
+#: Further ahead no step of an intent is ever put off (an hour), nor its time to be taken back (ten minutes).
+FARTHEST = timedelta(hours=1, minutes=15)
+
+
 @jobs.task("outbound.carry_out", queue="outbound")
 def carry_out(intent: str) -> None:
     """One step towards the end of one intent."""
@@ -35,3 +39,17 @@ def look_after() -> None:
     )  # everywhere: a watch over all
     for row in late[:1000]:
         carry_out.defer(queueing_lock=f"look_after:{row.id}", intent=str(row.id))
+    _set_back()
+
+
+def _set_back() -> None:
+    """Nothing waits for longer than an hour. What does was put off by a clock that has been set back since: it goes on now, and what may still be
+    taken back in a minute."""
+    from cxm.kernel.clock import now
+    from cxm.outbound.models import Intent
+
+    far = Intent.everywhere.filter(state__in=("waiting", "queued"), not_before__gt=now() + FARTHEST)  # everywhere: a watch over all
+    for row in far[:1000]:
+        row.not_before = now() + timedelta(minutes=1 if row.state == "waiting" else 0)
+        row.save(update_fields=["not_before"])
+        carry_out.hasten(f"lane:{row.lane}", intent=str(row.id))

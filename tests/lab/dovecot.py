@@ -100,10 +100,16 @@ class Dovecot:
             folder.mkdir(mode=0o755)
         if os.geteuid() == 0:
             shutil.chown(self._root / "mail", user, group)
-        (self._root / "conf").write_text(
-            _CONFIGURATION.format(root=self._root, user=user, group=group, password=PASSWORD, imap=self.imap, lmtp=self.lmtp)
-        )
         self._process: subprocess.Popen[bytes] | None = None
+        self.change_password(PASSWORD)
+
+    def change_password(self, password: str) -> None:
+        """From its next start on everybody signs in with another password."""
+        user, group = self._whom()
+        self.password = password
+        (self._root / "conf").write_text(
+            _CONFIGURATION.format(root=self._root, user=user, group=group, password=password, imap=self.imap, lmtp=self.lmtp)
+        )
 
     @staticmethod
     def _whom() -> tuple[str, str]:
@@ -169,7 +175,7 @@ class Dovecot:
         """Everything in a user's inbox, oldest first."""
         line = imaplib.IMAP4("127.0.0.1", self.imap, timeout=10)
         try:
-            line.login(user, PASSWORD)
+            line.login(user, self.password)
             line.select("INBOX", readonly=True)
             numbers = line.search(None, "ALL")[1][0].split()
             found = [line.fetch(number.decode(), "(BODY.PEEK[])")[1][0] for number in numbers]

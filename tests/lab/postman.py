@@ -36,8 +36,8 @@ class Postman:
         self.taken: list[Taken] = []
         self.fault = ""
         self.connections = 0
+        self.password = password
         self._deliver = deliver
-        self._password = password
         self._listening = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -81,7 +81,7 @@ class Postman:
         if name == "EHLO":
             return b"250-postman\r\n250-8BITMIME\r\n250-SIZE 50000000\r\n250 AUTH PLAIN\r\n"
         if name == "AUTH":
-            right = base64.b64decode(command.split()[-1]).decode().endswith(f"\0{self._password}")
+            right = base64.b64decode(command.split()[-1]).decode().endswith(f"\0{self.password}")
             return b"235 ok\r\n" if right else b"535 5.7.8 no\r\n"
         if name == "RCPT" and self.fault in ("refuse", "later"):
             return b"550 5.1.1 no such user here\r\n" if self.fault == "refuse" else b"451 4.7.1 greylisted, come again\r\n"

@@ -327,6 +327,46 @@ def test_the_test_button_says_each_step_and_a_wrong_password_how_to_mend_it(post
     post.desk.heard_well(post.account)
 
 
+def test_replies_wait_for_a_lost_sign_in_and_leave_once_when_it_is_mended(post: Post) -> None:
+    ida = "ida@customer.example"
+    post.write(ida, "Where is it?")
+    conversation = post.desk.conversation_with(ida)
+
+    def password(fresh: str) -> None:
+        post.server.stop()
+        post.server.change_password(fresh)
+        post.postman.password = fresh
+        post.server.start()
+
+    try:
+        password("another")
+        until(lambda: "refuses user name or password" in post.desk.account(post.account)["health"], "the sign-in is lost", 120)
+        first, second = (post.desk.answer(conversation, text) for text in ("It leaves today.", "It has left."))
+        waits = until(lambda: found if (found := post.desk.rest.get(f"/replies/{first}"))["reason"] else None, "it says why it waits", 60)
+        assert (waits["state"], waits["reason"]) == ("queued", "signed_out")
+        assert "The SMTP server refuses user name or password. Enter them again" in waits["detail"]
+        with closing(signed_in(post.desk.serve.url, post.desk.rest.email)) as browser:
+            page = browser.get(f"/inbox/{conversation['id']}").text
+        assert "It has not left yet." in page and f"/inbox/replies/{first}/take-back" in page
+        post.write(ida, "Re: Where is it?", "Hello?", In_Reply_To=conversation["mentions"][0]["native_id"])
+        assert post.taken_for("ida") == 0
+        change = {"credentials": {"username": CARE, "password": "another"}}
+        post.desk.rest.did("PATCH", f"/accounts/{post.account}", change, 200)
+        for reply in (first, second):
+            post.desk.reply_is(reply, "sent", seconds=120)  # far less than the five minutes after which it is tried in any case
+        assert [one.get_content().strip() for one in post.mails_of("ida", 2)] == ["It leaves today.", "It has left."]
+        assert len(post.desk.conversation_with(ida, mentions=4, seconds=90)["mentions"]) == 4
+        post.desk.heard_well(post.account, 60)
+        with closing(signed_in(post.desk.serve.url, post.desk.rest.email)) as browser:
+            assert "caught up, nothing missing" in browser.get(f"/channels/{post.account}").text
+        assert post.taken_for("ida") == 2, "once each"
+    finally:
+        password(dovecot.PASSWORD)
+        change = {"credentials": {"username": CARE, "password": dovecot.PASSWORD}}
+        post.desk.rest.did("PATCH", f"/accounts/{post.account}", change, 200)
+        post.desk.heard_well(post.account, 90)
+
+
 def test_a_server_that_was_away_leaves_a_gap_that_is_shown_and_filled(post: Post, say: Say) -> None:
     post.write("ann@customer.example", "Before the cut")
     post.desk.conversation_with("ann@customer.example")

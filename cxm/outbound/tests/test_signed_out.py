@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from uuid import uuid4
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 import pytest
+from django.db import transaction
 
 from cxm.channels.email.tests.provider import MailServer
 from cxm.channels.kit.mail.imap import Server
@@ -18,7 +19,11 @@ from cxm.outbound import gateway
 from cxm.outbound.contracts import NewIntent
 from cxm.outbound.models import Intent
 from cxm.platform import egress
-from tests.houses import House, house  # noqa: F401 - fixtures
+from tests.houses import House, house, settle  # noqa: F401 - fixtures
+
+
+def _due(reply: UUID) -> datetime:
+    return Intent.everywhere.get(pk=reply).not_before  # everywhere: a test
 
 
 @pytest.mark.django_db(transaction=True)
@@ -56,7 +61,14 @@ def test_a_reply_waits_for_the_sign_in_and_is_sent_once(house: House, monkeypatc
             assert [step() for _ in range(3)] == [("queued", 1)] * 3, "it waits without being tried"
             assert (mails.sent, len(server.asked)) == ([], asked)
             anew = connect.begin_sign_in_anew(house.owner, account.id, base="http://testserver")
+            with transaction.atomic():
+                settle()
+            assert outbound.reply(house.organization, reply.id).reason == "signed_out"
+            assert _due(reply.id) > now(), "nobody has signed in yet"
             connect.finish_sign_in(house.owner, server.agree(anew.url))
+            with transaction.atomic():
+                settle()
+            assert _due(reply.id) <= now(), "it need not wait for its turn"
             assert step() == ("sent", 2)
             assert len(mails.sent) == 1 and mails.tokens[-1][0] == "smtp care@acme.example"
     finally:
