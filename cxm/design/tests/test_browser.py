@@ -13,6 +13,7 @@ import pytest
 from django.test import RequestFactory
 
 from cxm.design.pages import gallery
+from tests.kit import waiting
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 
@@ -295,3 +296,40 @@ def test_a_phone_shows_one_pane_and_the_bar_below(site: Site) -> None:
     )
     page.locator(".bottom [popovertarget=more]").click()
     assert page.locator("#more").get_by_text("Channels").is_visible()
+
+
+def test_pictures_that_lie_elsewhere_are_asked_for_three_at_once_and_leave_the_lines_free(site: Site) -> None:
+    page = site.open("sample=inbox")
+    held: list[playwright.Route] = []
+    page.route(f"{SITE}/slow/**", lambda route: held.append(route))
+    page.evaluate(
+        """() => {
+      const place = document.createElement('div');
+      place.id = 'thumbs';
+      for (let i = 0; i < 8; i += 1) {
+        const picture = new Image(56, 56);
+        picture.dataset.src = `/slow/${i}`;
+        place.append(picture);
+      }
+      document.querySelector('.list').before(place);
+      document.dispatchEvent(new CustomEvent('htmx:after:swap'));
+    }"""
+    )
+    dot = (ROOT / "cxm" / "demo" / "pictures" / "wc-sign.jpg").read_bytes()
+    asked = "document.querySelectorAll('#thumbs img[src]').length"
+    for answered in range(8):
+        until(page, f"{asked} === {min(answered + 3, 8)}")
+        # The driver hears of requests while it is asked something.
+        waiting.until(lambda least=answered: page.evaluate("1") and len(held) > least, "the next request")
+        assert len(held) <= answered + 3
+        held[answered].fulfill(body=dot, content_type="image/jpeg")
+        until(page, f"[...document.querySelectorAll('#thumbs img')].filter((one) => one.naturalWidth).length === {answered + 1}")
+    assert len(held) == 8
+    # The part is drawn anew, as the server writes it: what was seen is there at once, and nobody asks for it again.
+    page.evaluate(
+        """() => {
+      for (const one of document.querySelectorAll('#thumbs img')) one.removeAttribute('src');
+      document.dispatchEvent(new CustomEvent('htmx:after:swap'));
+    }"""
+    )
+    assert page.evaluate(asked) == 8
