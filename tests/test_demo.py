@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
@@ -25,6 +27,7 @@ from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
 from cxm.kernel.errors import Conflict, Invalid
 from cxm.listen import api as listen
+from cxm.listen.sniffing import recognised
 from cxm.love import api as love
 from cxm.love.contracts import ConversationView, InboxFilter
 from cxm.people import api as people
@@ -178,6 +181,23 @@ def test_a_platform_takes_a_signed_answer_once_and_can_be_asked(tmp_path: Path) 
 
     after_restart = _platforms(tmp_path, secret)
     assert after_restart.taken[intent].native_id == done.json()["native_id"]
+
+
+def test_the_pictures_of_the_stories_are_shown_to_anybody_and_nothing_else_is(tmp_path: Path) -> None:
+    shown = {picture.name: picture.alt for said in [*telling.past(), *telling.coming()] for picture in said.pictures}
+    assert len(shown) >= 3 and all(len(alt) > 10 for alt in shown.values())
+    assert set(shown) == {path.name for path in telling.PICTURES.iterdir()}, "none lies there unseen"
+
+    async def talk() -> list[Any]:
+        async with _client(_platforms(tmp_path, webhooks.new_secret())) as client:
+            paths = [*shown, "none.png", "..%2Fpast.py", "past.py"]
+            return [await client.get(f"/pictures/{name}") for name in paths]
+
+    *pictures, none, above, program = asyncio.run(talk())
+    for answer in pictures:
+        assert answer.status_code == 200 and answer.headers["content-type"].startswith("image/")
+        assert recognised(io.BytesIO(answer.content)), "shown beside words: judged by its own bytes"
+    assert {none.status_code, above.status_code, program.status_code} == {401}
 
 
 @pytest.mark.parametrize("how", ["unsigned", "other secret", "other words"])

@@ -38,6 +38,11 @@ def bind(wanted: int) -> int:
     return port
 
 
+def address() -> str | None:
+    """The root of the simulated platforms in this process; None where none is bound."""
+    return f"http://{HOST}:{_listening.getsockname()[1]}" if _listening is not None else None
+
+
 def release() -> None:
     """Give the port back; what was bound can be bound anew."""
     global _listening

@@ -13,7 +13,7 @@ from django.db import transaction
 from cxm.channels.contracts import Author, Mention, RawDelivery
 from cxm.connect import api as connect
 from cxm.connect.contracts import Account, Heard
-from cxm.demo import company, spread, telling
+from cxm.demo import company, hosting, spread, telling
 from cxm.demo.telling import Said, Turn
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, frozen_at, now
@@ -43,8 +43,16 @@ def as_json(said: Said, account: Account | None, moment: datetime) -> dict[str, 
     return {
         "native_id": said.native_id, "kind": kind, "author": author, "title": said.title, "text": said.text, "published_at": format_instant(moment),
         "reply_to": f"{listing}-{said.place}" if listing and said.place else listing, "rating": said.rating, "country": said.country, "location": said.place,
-        "engagement": spread.engagement(said),
+        "engagement": spread.engagement(said), "media": _media(said),
     }  # fmt: skip
+
+
+def _media(said: Said) -> list[dict[str, Any]]:
+    """Where its pictures lie: at the simulated platform, which shows them to anybody."""
+    root = hosting.address()
+    return (
+        [{"kind": "image", "url": f"{root}/pictures/{one.name}", "alt": one.alt, "name": one.name} for one in said.pictures] if root else []
+    )
 
 
 def later_json(said: Said, number: int, text: str, moment: datetime, kind: str, by: str | None = None) -> dict[str, Any]:

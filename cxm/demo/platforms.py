@@ -2,7 +2,7 @@
 
 They speak the generic channel's protocol as the public interfaces tell it: 200 with a ``native_id``, 409 with the same body on a
 repeated ``webhook-id``, 401 for a signature that is not ours, ``GET ?id=`` for read back, and seeded by the intent's own id a rare 503
-with ``Retry-After`` (6 %), a rare slow answer (6 %), a refusal where a story says so.
+with ``Retry-After`` (6 %), a rare slow answer (6 %), a refusal where a story says so. They also show, to anybody, the pictures of the stories.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from cxm.kernel.clock import now
 
 BUSY, SLOW, SLOW_SECONDS = 0.06, 0.12, 3.5
 BODY_LIMIT = 5_000_000
+_PICTURES = {".png": b"image/png", ".jpg": b"image/jpeg"}
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Taken = Callable[["Taking"], None]
@@ -55,8 +56,12 @@ class Platforms:
         if scope["type"] != "http":
             return
         body = await _read(receive)
-        status, content, more = await self._answer(scope, body)
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode()), *more]
+        kind, content = _picture(scope)
+        status, more = 200, list[tuple[bytes, bytes]]()
+        if not kind:
+            kind = b"application/json"
+            status, content, more = await self._answer(scope, body)
+        headers = [(b"content-type", kind), (b"content-length", str(len(content)).encode()), *more]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
@@ -120,6 +125,16 @@ def _remembered(memory: Path) -> list[Taking]:
         except (ValueError, TypeError):
             continue  # the last line of a process that was killed
     return found
+
+
+def _picture(scope: dict[str, Any]) -> tuple[bytes, bytes]:
+    """Type and bytes of a picture that people of the stories showed, ``GET /pictures/<file>``; both empty for everything else."""
+    before, _, name = str(scope["path"]).rpartition("/")
+    kind = _PICTURES.get(Path(name).suffix, b"")
+    file = telling.PICTURES / name
+    if scope["method"] != "GET" or before != "/pictures" or not kind or not file.is_file():
+        return b"", b""
+    return kind, file.read_bytes()
 
 
 async def _read(receive: Receive) -> bytes:

@@ -3,7 +3,7 @@
 A file has ``lang`` and tables ``[[said]]``: ``by`` ("Name @handle"), ``where`` (one of our accounts by its key, or a channel of the
 world such as ``bluesky``), ``at`` (how long before the first start, ``3d4h``; without it in the file of newcomers), ``text``, and
 where they apply ``turns`` (``+5m < theirs``, ``+9m > ours``), ``then`` (what they say when they are answered), ``do`` (what members did),
-``refuse`` (why the platform will not take an answer), ``rating title country place likes followers email history lang``. Where there is
+``refuse`` (why the platform will not take an answer), ``pictures`` (``file | what is to be seen``, files of ``pictures``), ``rating title country place likes followers email history lang``. Where there is
 much of it, ``*.lines`` tells it in a shorter form (:mod:`cxm.demo.lines`).
 """
 
@@ -21,6 +21,7 @@ from cxm.demo import lines
 from cxm.demo.lines import Window
 
 FOLDER = Path(__file__).parent / "stories"
+PICTURES = Path(__file__).parent / "pictures"
 COMING = "coming"
 COMPANY = "company"
 REGULARS = "regulars"
@@ -43,6 +44,14 @@ class Turn:
     ours: bool
     text: str
     by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file of ``pictures`` that somebody showed, and what is to be seen on it."""
+
+    name: str
+    alt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,7 @@ class Said:
     then: tuple[str, ...] = ()
     do: tuple[str, ...] = ()
     refuse: str | None = None
+    pictures: tuple[Picture, ...] = ()
     window: Window | None = None
     state: str | None = None
 
@@ -184,6 +194,7 @@ def _said(native_id: str, entry: dict[str, Any], lang: str) -> Said:
         turns=tuple(_turn(native_id, text) for text in values.pop("turns", ())),
         then=tuple(values.pop("then", ())),
         do=tuple(values.pop("do", ())),
+        pictures=tuple(_picture(native_id, text) for text in values.pop("pictures", ())),
         **values,
     )
 
@@ -192,6 +203,13 @@ def person(by: str) -> tuple[str, str, str | None]:
     """``Name @handle`` as native id, name and handle."""
     name, _, handle = by.partition(" @")
     return handle or re.sub(r"\W+", "-", name.casefold()).strip("-"), name, f"@{handle}" if handle else None
+
+
+def _picture(native_id: str, text: str) -> Picture:
+    name, _, alt = text.partition(" | ")
+    if not alt or not (PICTURES / name).is_file():
+        raise ValueError(f"{native_id}: “{text[:30]}” is no picture like “file.png | what is to be seen”.")
+    return Picture(name, alt)
 
 
 def _turn(native_id: str, text: str) -> Turn:

@@ -258,7 +258,7 @@ def _read_back(row: Intent, last: Attempt, rules: SendRules) -> None:
         if sent is not None and any(one.native_id == sent.native_id for one in same):
             _again(row, 1)
             return
-        _end(last, "sent" if sent else "not_sent", "Read back.")
+        row.attempts.filter(outcome="unknown").update(outcome="sent" if sent else "not_sent", detail="Read back.", ended_at=now())
         if sent is not None:
             conclude(fresh, "sent", native_id=sent.native_id, url=sent.url)
         else:

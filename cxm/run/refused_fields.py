@@ -65,7 +65,8 @@ def said(error: Mapping[str, Any]) -> str:
     own = str(error["msg"]).removeprefix("Value error, ")
     if found is None:
         return own
-    context = {name: part if isinstance(part, int) else _listed(str(part)) for name, part in (error.get("ctx") or {}).items()}
+    given: dict[str, object] = error.get("ctx") or {}
+    context = {name: part if isinstance(part, int) else _listed(str(part)) for name, part in given.items()}
     try:
         return Said(found, {**_EXAMPLES, **context})
     except (KeyError, IndexError):
