@@ -186,7 +186,7 @@ def _reply(reply: Reply, view: ConversationView) -> dict[str, Any]:
         "uploads": ",".join(str(entry["upload"]) for entry in reply.media if entry.get("upload")),
         "undo_until": reply.undo_until,
         "why": reply.detail,
-        "may_go_back": reply.state in ("waiting", "held") or (reply.reason in ("suppressed", "signed_out") and reply.state == "queued"),
+        "may_go_back": reply.can_be_taken_back,
         "visibility": "private" if reply.private else "public",
         "notes": marks.copied(reply),
     }

@@ -69,7 +69,7 @@ class Reply:
     """An intent as others see it. ``state``: waiting (undo), queued, sent, failed, unknown, held, cancelled.
 
     ``delivery``: what its platform told of it after it left (delayed, delivered, read, failed, complained), None where nothing; ``reason``: why it was
-    not delivered, as one of the channels' ``REASONS``.
+    not delivered, as one of the channels' ``REASONS``. ``can_be_taken_back``: as long as it has surely not left.
     """
 
     id: UUID
@@ -93,6 +93,7 @@ class Reply:
     reason: str = ""
     copies: tuple[CopyView, ...] = ()
     reports: tuple[ReportView, ...] = ()
+    can_be_taken_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class ReportOut(BaseModel):
 class ReplyOut(BaseModel):
     """A reply. ``state``: waiting (undo), queued, sent, failed, unknown, held, cancelled; ``delivery`` by receipts alone:
     delivered, read or failed; ``reason``: why it was not, as a word, or ``later`` while it is late, ``complained`` where they called it spam; ``suppressed`` while it
-    waits because nothing is sent to their address, ``signed_out`` while its account's sign-in is lost."""
+    waits because nothing is sent to their address, ``signed_out`` while its account's sign-in is lost. ``can_be_taken_back``: it has surely not left."""
 
     id: UUID
     state: str
@@ -70,6 +70,7 @@ class ReplyOut(BaseModel):
     detail: str
     copies: list[CopyOut]
     reports: list[ReportOut]
+    can_be_taken_back: bool
     attempts: list[AttemptOut]
 
 
@@ -126,7 +127,8 @@ def get_reply(request: HttpRequest, reply: UUID) -> Any:
 @router.delete("/replies/{reply}", response=ReplyOut, summary="Take a reply back")
 @govern.requires("conversations:reply")
 def take_back(request: HttpRequest, reply: UUID) -> Any:
-    """While it waits (or is held); 409 later."""
+    """As long as it has surely not left (``can_be_taken_back``): while it waits, is held, or is queued for its account, its turn or its platform. 409 once it is
+    being sent, was sent, or may have been."""
     _visible(request, reply, "conversations:reply")
     return as_out(outbound.take_back(govern.actor_of(request), reply))
 
@@ -154,6 +156,7 @@ def as_out(reply: Reply) -> dict[str, Any]:
         "detail",
         "copies",
         "reports",
+        "can_be_taken_back",
     )
     attempts = [{"at": entry.at, "outcome": entry.outcome, "detail": entry.detail} for entry in reply.attempts]
     return {**{name: getattr(reply, name) for name in names}, "delivery": public_delivery(reply.delivery), "attempts": attempts}

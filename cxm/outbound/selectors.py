@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from cxm.outbound import copies
@@ -10,15 +10,20 @@ from cxm.outbound.contracts import AttemptView, Reply
 from cxm.outbound.models import Attempt, Intent
 
 
+def surely_here(state: str, attempts: Iterable[Attempt]) -> bool:
+    """Whether an intent has surely not left: nobody is carrying it out, and of no earlier attempt it is unknown what became of it."""
+    return state in ("waiting", "held", "queued") and not any(attempt.outcome in ("", "unknown") for attempt in attempts)
+
+
 def as_reply(row: Intent, attempts: Sequence[Attempt] | None = None) -> Reply:
     """The intent as others see it."""
-    found = row.attempts.order_by("at") if attempts is None else attempts
+    found = list(row.attempts.order_by("at")) if attempts is None else attempts
     return Reply(
         id=row.id, state="queued" if row.state == "claimed" else row.state, kind=row.kind, account=row.account_id, unit=row.unit_id, conversation=row.conversation_id,
         text=row.text, private=row.private, created_at=row.created_at, created_by=row.created_by, created_by_name=row.created_by_name,
         undo_until=row.not_before if row.state == "waiting" else None, sent_at=row.sent_at, native_id=row.native_id, delivery=row.delivery, reason=row.reason, detail=row.detail,
         attempts=tuple(AttemptView(entry.at, entry.outcome or "under_way", entry.detail) for entry in found), media=tuple(row.media),
-        copies=copies.views(row), reports=copies.reports(row),
+        copies=copies.views(row), reports=copies.reports(row), can_be_taken_back=surely_here(row.state, found),
     )  # fmt: skip
 
 

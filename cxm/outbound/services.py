@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -16,20 +17,26 @@ from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
 from cxm.kernel.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound
 from cxm.kernel.ids import parse_id
-from cxm.outbound import suppressed, uploads
+from cxm.outbound import uploads
 from cxm.outbound.contracts import NewIntent, Reply
 from cxm.outbound.events import IntentChanged
 from cxm.outbound.models import Intent
-from cxm.outbound.selectors import as_reply
+from cxm.outbound.selectors import as_reply, surely_here
 from cxm.outbound.tasks import carry_out
 from cxm.platform import egress, events, realtime
 
 UNDO_LIMIT = 600
 #: Why a reply waits: its account's sign-in is lost, until somebody mends it.
 SIGNED_OUT = "signed_out"
-#: Reasons of a reply that waits for a person to do something; until then it can be taken back.
-WAITS_FOR_SOMEBODY = (suppressed.HELD, SIGNED_OUT)
 PERMISSION = "conversations:reply"
+
+
+def stopped(row: Intent) -> bool:
+    """Whether a stop covers it, by the unit it was written in or by the one that its account belongs to now: an account may move."""
+    units = {row.unit_id}
+    with contextlib.suppress(NotFound):  # none, or removed
+        units.add(connect.account(row.organization_id, row.account_id).unit)
+    return any(govern.covering_stops(row.organization_id, unit=unit, account=row.account_id, kind=row.kind) for unit in units)
 
 
 def propose(actor: Actor, new: NewIntent) -> Reply:
@@ -52,7 +59,7 @@ def propose(actor: Actor, new: NewIntent) -> Reply:
         )  # fmt: skip
         uploads.taken(actor.organization, media)
         govern.record(actor, "reply.propose", f"reply:{row.id}", {"account": str(new.account), "private": new.private})
-        if govern.covering_stops(actor.organization, unit=new.unit, account=new.account, kind=new.kind):
+        if stopped(row):
             row.state = "held"
             row.save(update_fields=["state"])
         else:
@@ -62,11 +69,11 @@ def propose(actor: Actor, new: NewIntent) -> Reply:
 
 
 def take_back(actor: Actor, intent: UUID) -> Reply:
-    """Cancel what has not begun; Conflict once it has, or is over."""
+    """Cancel what has surely not left; Conflict once it may have, or is over. Under the row's lock, as the gateway's claim: one of the two is first."""
     with transaction.atomic():
         row = find(actor.organization, intent, lock=True)
         _may(actor, row)
-        if row.state not in ("waiting", "held") and not (row.state == "queued" and row.reason in WAITS_FOR_SOMEBODY):
+        if not surely_here(row.state, row.attempts.all()):
             raise Conflict(
                 "too_late", "It can no longer be taken back.", "It was sent, is being sent, or was cancelled before; look at its state."
             )

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from cxm.platform import jobs
 
-
 #: Further ahead no step of an intent is ever put off (an hour), nor its time to be taken back (ten minutes).
 FARTHEST = timedelta(hours=1, minutes=15)
 

@@ -6,16 +6,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, settings
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
 from tests.attacks.conftest import House, furnish
 from tests.kit.provider import Provider
 from tests.kit.serving import Rest, Serve
 
-CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
 #: What would end the attack itself.
 SPARED = {("DELETE", "/api/v1/tokens/{token}"), ("POST", "/api/v1/mentions/import")}
 
@@ -27,6 +23,12 @@ def doomed(shared: tuple[Serve, Rest, Provider]) -> House:
 
 
 def test_generated_calls_meet_the_document(doomed: House, document: dict[str, Any]) -> None:
+    # Only here: every process that collects tests would load half a second of it.
+    import schemathesis
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+
+    checks = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
     schema = schemathesis.openapi.from_dict(document)
     schema.config.update(base_url=doomed.rest.url)
     faults: dict[str, str] = {}
@@ -41,7 +43,7 @@ def test_generated_calls_meet_the_document(doomed: House, document: dict[str, An
         @settings(max_examples=8, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
         def attack(case: Any) -> None:
             case.path_parameters = {name: doomed.ids.get(name, value) for name, value in (case.path_parameters or {}).items()}
-            case.call_and_validate(headers={"Authorization": f"Bearer {doomed.rest.token}"}, checks=CHECKS, timeout=20)
+            case.call_and_validate(headers={"Authorization": f"Bearer {doomed.rest.token}"}, checks=checks, timeout=20)
 
         try:
             _run(operation, attack)

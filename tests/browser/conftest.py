@@ -27,6 +27,7 @@ import pytest
 
 from cxm.channels.kit import webhooks
 from cxm.kernel.clock import format_instant, now
+from tests.kit.chromium import launch
 from tests.kit.serving import OWNER, furnished
 from tests.kit.serving import PASSWORD as PASSWORD
 from tests.lab.fake_post import FakePost
@@ -160,10 +161,6 @@ def site(tmp_path_factory: pytest.TempPathFactory, provider: Provider, post: Fak
 # --- the browser -----------------------------------------------------------------------------------------------------------
 
 
-def _chromium() -> str | None:
-    return next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-
-
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Any]:
     """One browser for the session: the one on PATH, else Playwright's own. Without any, these tests say so and are skipped."""
@@ -171,7 +168,7 @@ def chromium() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         try:
-            found = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
+            found = launch(playwright)
         except Error as error:
             pytest.skip(f"no Chromium here: {error.message.splitlines()[0]}")
         yield found

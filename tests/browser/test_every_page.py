@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from tests.browser.conftest import PATIENCE, Site
+from tests.kit import axe
 from tests.kit.waiting import until
 from tools.console import PLACES, UUID, Place, go
 
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
 expect.set_options(timeout=PATIENCE)
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 #: One place of each address, and the states of a page that hold what it otherwise does not. The gallery has tests of its own.
 STATES = {
     "inbox-views",
@@ -48,18 +47,17 @@ _WIDE = "() => [document.documentElement.scrollWidth, innerWidth, ...[...documen
 
 def findings(page: Any) -> list[str]:
     """What axe finds on the page as it stands, of any level: everything in the light, colours again in the dark."""
-    page.evaluate(AXE.read_text())
-    light = page.evaluate("() => axe.run({resultTypes: ['violations']})")
-    assert len(light["passes"]) >= 10, f"axe looked at {page.url}"
+    axe.bring(page)
+    light = axe.look(page, passes=10)
     page.evaluate(
         "() => { document.documentElement.classList.add('dark'); return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))) }"
     )
-    dark = page.evaluate("() => axe.run({resultTypes: ['violations'], runOnly: ['color-contrast']})")
+    dark = axe.look(page, passes=0, runOnly=["color-contrast"])
     page.evaluate("() => document.documentElement.classList.remove('dark')")
     return [
-        f"{page.url} {scheme} {one['impact']} {one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}"
+        f"{page.url} {scheme} {one['impact']} {one['id']}: {one['help']}: {one['nodes'][0]}"
         for scheme, found in (("light", light), ("dark", dark))
-        for one in found["violations"]
+        for one in found
     ]
 
 
@@ -106,7 +104,6 @@ def look_at(page: Any, place: Place) -> list[str]:
 
 
 def test_nothing_stands_in_the_way_on_any_page(open_page: Any, site: Site) -> None:
-    assert AXE.exists(), "axe-core is not installed; make install-test brings it"
     assert len(WALK) > 40
     word = f"axe{uuid4().hex[:8]}"
     site.deliver(f"Is the {word} readable? I am angry and sad about it.", name="نورة العتيبي")

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
+from psycopg import sql
 
+from cxm.platform.postgres import USER, EmbeddedPostgres, socket_directory
 from tests.kit.serving import Rest, Serve, WebhookAccount
 from tests.kit.waiting import until
 
@@ -63,29 +66,31 @@ def empty(tmp_path: Path) -> Iterator[Serve]:
         shutil.rmtree(place.data)
 
 
-#: Where a word stands: in which column of the database, as text, or in which file beside it.
-HUNT = """
-import json, sys
-from cxm.run.cli import kit
-with kit.engines(None):
-    from django.db import connection
-    from cxm.platform.config import settings
-    word, found = sys.argv[1], []
-    with connection.cursor() as cursor:
-        cursor.execute("select table_name, column_name, data_type from information_schema.columns where table_schema = 'public'")
-        for table, column, kind in cursor.fetchall():
-            text = f"encode(\\"{column}\\", 'escape')" if kind == "bytea" else f'"{column}"::text'
-            cursor.execute(f'select exists(select 1 from "{table}" where {text} ilike %s)', [f"%{word}%"])
-            found += [f"{table}.{column}"] if cursor.fetchone()[0] else []
-    for path in settings().data.rglob("*"):
-        if path.is_file() and "postgres" not in path.relative_to(settings().data).parts and word.encode() in path.read_bytes():
-            found.append(str(path))
-    print(json.dumps(found))
-"""
-
-
 def hunted(place: Serve, word: str) -> list[str]:
-    return json.loads(script(place, HUNT, word))
+    """Where a word stands: in which column of the database, as text, or in which file beside it. Its PostgreSQL runs."""
+    found: list[str] = []
+    with psycopg.connect(host=str(socket_directory(place.data)), user=USER, dbname="cxm") as connection:
+        columns = "select table_name, column_name, data_type from information_schema.columns where table_schema = 'public'"
+        for table, column, kind in connection.execute(columns).fetchall():
+            text = sql.SQL("encode({}, 'escape')" if kind == "bytea" else "{}::text").format(sql.Identifier(column))
+            look = sql.SQL("select exists(select 1 from {} where {} ilike %s)").format(sql.Identifier(table), text)
+            found += [f"{table}.{column}"] if connection.execute(look, [f"%{word}%"]).fetchone() == (True,) else []
+    for path in place.data.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # the store had done with it
+            if path.is_file() and "postgres" not in path.relative_to(place.data).parts and word.encode() in path.read_bytes():
+                found.append(str(path))
+    return found
+
+
+@contextlib.contextmanager
+def postgres_of(place: Serve) -> Iterator[None]:
+    """Its PostgreSQL runs, so that not every command starts and stops it."""
+    server = EmbeddedPostgres(place.data)
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop()
 
 
 def script(place: Serve, text: str, *arguments: str) -> str:
@@ -156,18 +161,21 @@ def test_a_backup_beside_serve_comes_back_whole(serve: Serve, rest: Rest, accoun
     assert done["erased_again"] == {"people": 1, "mentions": 1}, answered.stderr
     assert not (empty.data / "secret.key").exists()
     shutil.copy(serve.data / "secret.key", empty.data / "secret.key")
-    assert hunted(empty, gone) == []
-    assert json.loads(empty.cxm("query", gone, "--organization", rest.name, "--json").stdout)["count"] == 0
-    assert done["counts"] == manifest["counts"] and done["reindexed"] > 0
-    assert rest.name in done["stopped"] and "may have been sent after the backup" in answered.stderr
-    after = json.loads(script(empty, LOOK, rest.name, talk, account.id))
-    assert after == json.loads(before)
-    assert after["audit"] and after["secret"] == account.secret and after["replies"] == [[reply, "waiting", "On its way."]]
-    assert (empty.data / kept.relative_to(serve.data)).read_bytes() == content
-    found = json.loads(empty.cxm("query", word, "--organization", rest.name, "--json").stdout)
-    assert found["count"] == 1
-    assert "organization" in [one["scope"] for one in json.loads(empty.cxm("stop", "status", "--organization", rest.name, "--json").stdout)]
-    script(empty, LATER, rest.name)
+    with postgres_of(empty):
+        assert hunted(empty, gone) == []
+        assert json.loads(empty.cxm("query", gone, "--organization", rest.name, "--json").stdout)["count"] == 0
+        assert done["counts"] == manifest["counts"] and done["reindexed"] > 0
+        assert rest.name in done["stopped"] and "may have been sent after the backup" in answered.stderr
+        after = json.loads(script(empty, LOOK, rest.name, talk, account.id))
+        assert after == json.loads(before)
+        assert after["audit"] and after["secret"] == account.secret and after["replies"] == [[reply, "waiting", "On its way."]]
+        assert (empty.data / kept.relative_to(serve.data)).read_bytes() == content
+        found = json.loads(empty.cxm("query", word, "--organization", rest.name, "--json").stdout)
+        assert found["count"] == 1
+        assert "organization" in [
+            one["scope"] for one in json.loads(empty.cxm("stop", "status", "--organization", rest.name, "--json").stdout)
+        ]
+        script(empty, LATER, rest.name)
 
     twice = empty.cxm("restore", str(folder), check=False)
     assert twice.returncode == 1 and "is not empty" in twice.stderr, twice.stderr

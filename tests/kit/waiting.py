@@ -8,6 +8,8 @@ from threading import Event
 from typing import TypeVar
 
 T = TypeVar("T")
+#: Who waits long looks less often, up to this many seconds apart: looking costs those who are waited for.
+SELDOM = 0.4
 
 
 def until(look: Callable[[], T], what: str, seconds: float = 30, every: float = 0.05) -> T:
@@ -21,3 +23,4 @@ def until(look: Callable[[], T], what: str, seconds: float = 30, every: float = 
         if time.monotonic() > deadline:
             raise AssertionError(f"Not within {seconds:g} s: {what}; seen last: {seen!r}")
         tick.wait(every)
+        every = max(every, min(every * 1.25, SELDOM))

@@ -87,6 +87,43 @@ def fields(body: bytes) -> Iterator[tuple[str, bytes]]:
         yield from _mail_fields(body)
 
 
+_SECOND = "the same key a second time"
+
+
+def doubled(body: bytes) -> Iterator[tuple[str, bytes, bytes]]:
+    """``body`` (JSON) once for each of its keys that stands twice, with two values that disagree: what it is, with the other value last, and with
+    its own value last."""
+    value = _json(body)
+    if not isinstance(value, dict | list):
+        return
+    for path in _paths(value, 60):
+        *above, key = path
+        node = _at(value, above)
+        if isinstance(node, dict):
+            table, name = cast("dict[str, Any]", node), json.dumps(key).encode()
+            other = {_SECOND: _another(table[str(key)])}
+            later, sooner = (_with(value, tuple(above), fresh) for fresh in ({**table, **other}, {**other, **table}))
+            mark = json.dumps(_SECOND).encode()
+            yield ".".join(map(str, path)), _written(later).replace(mark, name), _written(sooner).replace(mark, name)
+
+
+def _at(value: Any, path: list[str | int]) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _another(value: Any) -> Any:
+    """A value of the same type that is not the same."""
+    if isinstance(value, str):
+        return f"{value}2"
+    if isinstance(value, bool) or value is None:
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    return [] if isinstance(value, list) else {}
+
+
 #: A header of a mail with what is folded into the lines below it, from the beginning of the mail.
 _HEADER = re.compile(rb"([!-9;-~]+):([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*\r?\n)")
 

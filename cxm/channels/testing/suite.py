@@ -19,7 +19,7 @@ from cxm.channels.kit import webhooks
 from cxm.channels.registry import Channel
 from cxm.channels.testing import source
 from cxm.channels.testing.fixtures import account, difference, fixtures
-from cxm.channels.testing.fuzz import fields, mutations
+from cxm.channels.testing.fuzz import doubled, fields, mutations
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 _ROUNDS = 200
@@ -145,6 +145,31 @@ def every_field_survives(channel: Channel) -> None:
                 assert beside[-len(neighbour) :] == neighbour, f"{where}: it cost its neighbours"
 
 
+def two_ids(channel: Channel) -> None:
+    _needs_mapping(channel)
+    for fixture in fixtures(channel):
+        own = list(_map(channel, fixture.delivery))
+        neighbour = own if _is_list(fixture.delivery.body) else []
+        for told, later, sooner in doubled(fixture.delivery.body):
+            where = f"{fixture.name}, {told} twice"
+            found = [_mapped(channel, RawDelivery("fuzz", later, fixture.delivery.headers, NOW), where) for _ in range(2)]
+            assert found[0] == found[1], f"{where}: mapping it twice gives different items"
+            for item in found[0]:
+                _check_item(item, where)
+                assert not isinstance(item, Unmappable) or item.raw, f"{where}: an Unmappable keeps its bytes"
+            same = _mapped(channel, RawDelivery("fuzz", sooner, fixture.delivery.headers, fixture.delivery.received_at), where)
+            kept = [item for item in own if not isinstance(item, Unmappable)]
+            assert [item for item in same if not isinstance(item, Unmappable)] == kept, f"{where}: of two values the last one counts"
+            if neighbour:
+                joined = later.rstrip()[:-1] + b"," + fixture.delivery.body.lstrip()[1:]
+                beside = _mapped(channel, RawDelivery("fuzz", joined, fixture.delivery.headers, NOW), where)
+                assert beside[-len(neighbour) :] == neighbour, f"{where}: it cost its neighbours"
+        if neighbour:
+            twice = fixture.delivery.body.rstrip()[:-1] + b"," + fixture.delivery.body.lstrip()[1:]
+            items = _mapped(channel, RawDelivery("fuzz", twice, fixture.delivery.headers, NOW), fixture.name)
+            assert items == own * 2, f"{fixture.name}: two elements of one id are two items; which of them is a mention is not its matter"
+
+
 def _is_list(body: bytes) -> bool:
     return body.lstrip()[:1] == b"[" and body.rstrip()[-1:] == b"]" and len(body.strip()) > 2
 
@@ -218,6 +243,7 @@ CHECKS: tuple[Check, ...] = (
         "Any field missing, null, huge, nested or of another type costs that one element at most.",
         every_field_survives,
     ),
+    Check("two_ids", "A key that stands twice, an id too, counts as it stands last; an id that stands twice costs no neighbour.", two_ids),
     Check("unauthentic_refused", "Tampered, stale, unsigned and unconfigured deliveries are refused.", unauthentic_refused),
     Check("polls_end", "Polling reaches an end and its cursor holds.", polls_end),
 )
