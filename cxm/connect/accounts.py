@@ -100,6 +100,7 @@ def change(
             row.settings = checked_settings(known, {**row.settings, **(settings or {}), **settings_of_way(known, row.way)})
         if credentials is not None:
             put_credentials(known, row, {**credentials_of(row), **credentials})
+        former = row.unit_id
         if unit is not None:
             row.unit_id = unit_of(actor, unit)
             may_write(actor, row.unit_id)
@@ -121,6 +122,8 @@ def change(
         except IntegrityError as error:
             raise Conflict("account_exists", f"There is an account “{row.name}” on {row.channel} already.", "Use another name.") from error
         told_changed(row, state or "changed")
+        if row.unit_id != former:
+            told_changed(row, "moved")
         govern.record(
             actor,
             "account.change",

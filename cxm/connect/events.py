@@ -26,7 +26,7 @@ class ReceiptsHeard(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountChanged(Event):
-    """An account was connected, changed, paused, broke or was removed; then ``mentions`` says whether what was heard is kept (``keep``) or is
+    """An account was connected, changed, moved to another unit, paused, broke or was removed; then ``mentions`` says whether what was heard is kept (``keep``) or is
     being deleted (``delete``), else it is empty."""
 
     name: ClassVar[str] = "connect.account_changed"

@@ -13,7 +13,7 @@ from cxm.connect.contracts import Heard
 from cxm.connect.events import AccountChanged
 from cxm.kernel.clock import now, parse_instant
 from cxm.kernel.errors import NotFound
-from cxm.listen import emptying, engine, media
+from cxm.listen import emptying, engine, media, moving
 from cxm.listen.accept import accept
 from cxm.listen.events import MentionsChanged, MentionsDeleted, MentionsHeard
 from cxm.listen.ours import keep_reply
@@ -46,6 +46,12 @@ def keep_store(found: Sequence[MentionsHeard | MentionsChanged | MentionsDeleted
 def empty_removed(event: AccountChanged) -> None:
     """What was heard on an account is deleted where whoever removed it wished so."""
     emptying.empty_later(event.organization, event.account)
+
+
+@events.on(AccountChanged, when=lambda event: event.change == "moved")
+def take_along(event: AccountChanged) -> None:
+    """What was heard on an account belongs to the unit that the account belongs to."""
+    moving.move_later(event.organization, event.account)
 
 
 @events.on(MentionsDeleted)

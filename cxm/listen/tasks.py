@@ -23,6 +23,14 @@ def empty_account(organization: str, account: str) -> None:
     emptying.empty(UUID(organization), UUID(account))
 
 
+@jobs.task("listen.move_account")
+def move_account(organization: str, account: str) -> None:
+    """All that was heard on an account goes to the unit it belongs to now."""
+    from cxm.listen import moving
+
+    moving.move(UUID(organization), UUID(account))
+
+
 @jobs.periodic("listen.empty_forgotten", "*/5 * * * *")
 def empty_forgotten() -> None:
     """Whatever broke off goes on; what waited for its mailbox is tried again."""

@@ -30,7 +30,7 @@ from cxm.kernel.network import AuthExpired, ConnectorError, Gone, RateLimited, R
 from cxm.outbound import copies, suppressed, uploads
 from cxm.outbound.events import Said
 from cxm.outbound.models import Attempt, Intent
-from cxm.outbound.services import SIGNED_OUT, changed
+from cxm.outbound.services import SIGNED_OUT, changed, stopped
 from cxm.platform import events, observability
 
 #: A call is given up after this many seconds; only then may an unknown outcome be read back.
@@ -89,7 +89,7 @@ class _Stopped(Exception):
 def _begin(row: Intent, outgoing: Outgoing) -> Sent:
     """Call the connector; the stop is read for the last time where no acknowledged stop can slip in between."""
     with govern.beginning(row.organization_id):
-        if _stopped(row):
+        if stopped(row):
             raise _Stopped
         call = connect.send(row.organization_id, row.account_id, outgoing)
         wait([call], WIRE_SECONDS)
@@ -105,7 +105,7 @@ def _claim(known: Intent, rules: SendRules | None) -> Attempt | None:
         row = Intent.everywhere.select_for_update().get(pk=known.pk)  # everywhere: its own job
         if row.state not in ("waiting", "queued"):
             return None
-        if _stopped(row):
+        if stopped(row):
             row.state = "held"
             row.save(update_fields=["state"])
             changed(row)
@@ -130,10 +130,6 @@ def _claim(known: Intent, rules: SendRules | None) -> Attempt | None:
         row.save(update_fields=["state", "detail", "reason", "copies"])
         known.copies = row.copies
         return Attempt.objects.add(row.organization_id, intent=row, at=now())
-
-
-def _stopped(row: Intent) -> bool:
-    return bool(govern.covering_stops(row.organization_id, unit=row.unit_id, account=row.account_id, kind=row.kind))
 
 
 def _earlier_open(row: Intent) -> bool:
@@ -299,7 +295,7 @@ def _undo_claim(known: Intent, attempt: Attempt) -> None:
         _end(attempt, "held", "Held by a stop.")
         if row.state != "claimed":
             return
-        if _stopped(row):
+        if stopped(row):
             row.state, row.detail = "held", ""
             row.save(update_fields=["state", "detail"])
             changed(row)

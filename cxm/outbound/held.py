@@ -7,11 +7,12 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from cxm.connect import api as connect
 from cxm.govern import api as govern
 from cxm.govern.contracts import HeldItem, Stop
 from cxm.kernel.clock import now
 from cxm.outbound.models import Intent
-from cxm.outbound.services import changed
+from cxm.outbound.services import changed, stopped
 from cxm.outbound.tasks import carry_out
 
 _STOPPABLE = ("held", "waiting", "queued")
@@ -24,14 +25,14 @@ class HeldReplies:
         """What ``stop`` holds, oldest first."""
         rows = list(_under(organization, stop).order_by("created_at", "id"))
         if stop.lifted_at is not None:  # what came after its review; what another stop holds is that one's to list
-            rows = [row for row in rows if row.state == "held" and not _covered(organization, row)]
+            rows = [row for row in rows if row.state == "held" and not stopped(row)]
         return [HeldItem(id=row.id, kind=row.kind, account=row.account_id, text=row.text, since=row.created_at) for row in rows]
 
     def release(self, organization: UUID, stop: Stop, ids: Sequence[UUID]) -> Sequence[UUID]:
         """Let ``ids`` go on, those that no other stop covers."""
         gone: list[UUID] = []
         for row in _under(organization, stop).filter(pk__in=ids).select_for_update().order_by("created_at", "id"):
-            if _covered(organization, row):
+            if stopped(row):
                 if row.state != "held":
                     _set(row, "held")
                 continue
@@ -51,10 +52,6 @@ class HeldReplies:
         return [row.id for row in rows]
 
 
-def _covered(organization: UUID, row: Intent) -> bool:
-    return bool(govern.covering_stops(organization, unit=row.unit_id, account=row.account_id, kind=row.kind))
-
-
 def _set(row: Intent, state: str) -> None:
     row.state = state
     row.save(update_fields=["state", "not_before", "detail"])
@@ -69,5 +66,7 @@ def _under(organization: UUID, stop: Stop) -> QuerySet[Intent]:
     if kind == "kind":
         return rows.filter(kind=target)
     if kind == "unit":
-        return rows.filter(Q(unit_id__in=govern.descendants(organization, UUID(target))))
+        units = govern.descendants(organization, UUID(target))
+        accounts = [one.id for one in connect.accounts(organization) if one.unit in units]
+        return rows.filter(Q(unit_id__in=units) | Q(account_id__in=accounts))
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -30,6 +31,14 @@ SIGNED_OUT = "signed_out"
 PERMISSION = "conversations:reply"
 
 
+def stopped(row: Intent) -> bool:
+    """Whether a stop covers it, by the unit it was written in or by the one that its account belongs to now: an account may move."""
+    units = {row.unit_id}
+    with contextlib.suppress(NotFound):  # none, or removed
+        units.add(connect.account(row.organization_id, row.account_id).unit)
+    return any(govern.covering_stops(row.organization_id, unit=unit, account=row.account_id, kind=row.kind) for unit in units)
+
+
 def propose(actor: Actor, new: NewIntent) -> Reply:
     """Take in an intention; it is carried out after its undo time, unless taken back or stopped.
 
@@ -50,7 +59,7 @@ def propose(actor: Actor, new: NewIntent) -> Reply:
         )  # fmt: skip
         uploads.taken(actor.organization, media)
         govern.record(actor, "reply.propose", f"reply:{row.id}", {"account": str(new.account), "private": new.private})
-        if govern.covering_stops(actor.organization, unit=new.unit, account=new.account, kind=new.kind):
+        if stopped(row):
             row.state = "held"
             row.save(update_fields=["state"])
         else:

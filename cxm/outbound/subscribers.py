@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from cxm.channels.contracts import DELIVERIES
+from cxm.connect import api as connect
 from cxm.connect.events import AccountChanged, ReceiptsHeard
 from cxm.kernel.clock import now, parse_instant
-from cxm.kernel.errors import CxmError
+from cxm.kernel.errors import CxmError, NotFound
 from cxm.outbound import copies, suppressed
 from cxm.outbound.gateway import conclude
 from cxm.outbound.models import Intent
@@ -32,6 +34,14 @@ def cancel_over_removed(event: AccountChanged) -> None:
         row.state, row.detail = "cancelled", "The account was removed; nothing of it was sent."
         row.save(update_fields=["state", "detail"])
         changed(row)
+
+
+@events.on(AccountChanged, when=lambda event: event.change == "moved")
+def move_along(event: AccountChanged) -> None:
+    """What has not begun belongs to the unit that its account belongs to now: who reads there may take it back."""
+    with contextlib.suppress(NotFound):
+        unit = connect.account(event.organization, event.account).unit
+        Intent.objects.for_organization(event.organization).filter(account_id=event.account, state__in=_UNBEGUN).update(unit_id=unit)
 
 
 @events.on(AccountChanged, when=lambda event: event.change in ("changed", "active"))

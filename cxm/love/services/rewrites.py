@@ -28,6 +28,7 @@ def changed(organization: UUID, mentions: Sequence[Mapping[str, Any]], *, whole:
     with transaction.atomic():
         entries = _entries(organization, [UUID(mention["id"]) for mention in mentions])
         touched: dict[UUID, set[str]] = {}
+        units: dict[UUID, UUID] = {}
         for mention in mentions:
             entry = entries.get(UUID(mention["id"]))
             if entry is None or not _is_newer(entry, mention):
@@ -37,7 +38,10 @@ def changed(organization: UUID, mentions: Sequence[Mapping[str, Any]], *, whole:
             _apply(entry, mention, whole=whole)
             if waited and not entry.waiting:
                 decided.add(entry.mention["state"])
+            if unit := parse_id(entry.mention.get("unit") or ""):
+                units[entry.conversation_id] = unit  # type: ignore[attr-defined]
         for row in _conversations(organization, touched):
+            row.unit_id = units.get(row.id, row.unit_id)  # its account may belong to another unit by now
             _follow(row, touched[row.id])
         late = [mention for mention in mentions if whole and UUID(mention["id"]) not in entries and mention.get("state") == "waiting"]
         if late:

@@ -50,11 +50,13 @@ def import_(
             raise typer.BadParameter(f"There is no file {path}.")
     totals: dict[str, Any] = {"read": 0, "accepted": 0, "duplicate": 0, "quarantined": 0, "lines": []}
     with kit.engines(data) as postgres:
+        from cxm.platform import eventlog
         from cxm.run import serving
 
         where = kit.organization_of(organization)
         gc.freeze()
         gc.set_threshold(serving.GARBAGE_FROM, 10, 10)
+        eventlog.RECENT.limit = 0  # whoever handles what is told here is another process
         size = sum(path.stat().st_size for path in files if str(path) != "-")
         held = [postgres.fileno()] if postgres is not None else []
         with ahead(not kit.serving(data), held, at_once=size > BESIDE_BYTES) as note:
