@@ -37,7 +37,7 @@ from cxm.connect.redaction import Target as RedactionTarget
 from cxm.connect.redaction import author_scope, drained, mention_key, needle, redact
 from cxm.connect.redaction import channel_of as channel_of_account
 from cxm.connect.runtime import runtime, session_of
-from cxm.connect.selectors import account, accounts, addressed_by_mail, gaps, mailbox_sum, own_mail_addresses
+from cxm.connect.selectors import account, account_names, accounts, addressed_by_mail, gaps, mailbox_sum, own_mail_addresses
 from cxm.connect.sources import add as add_source
 from cxm.connect.sources import add_many as add_sources
 from cxm.connect.sources import change as change_source
@@ -52,6 +52,7 @@ __all__ = [
     "PlatformApp",
     "RedactionTarget",
     "account",
+    "account_names",
     "accounts",
     "add_source",
     "add_sources",

@@ -36,11 +36,13 @@ def listed(
 
 
 def within(organization: UUID, units: frozenset[UUID] | None) -> QuerySet[Quarantined]:
-    """The quarantine of these units; what came by import belongs to the whole organization."""
+    """The quarantine of these units; what came by import, and the leftovers of removed accounts, belong to the whole organization."""
     rows = Quarantined.objects.for_organization(organization)
     if units is None:
         return rows
-    return rows.filter(account_id__in=Account.objects.for_organization(organization).filter(unit_id__in=units).values("id"))
+    return rows.filter(
+        account_id__in=Account.objects.for_organization(organization).filter(unit_id__in=units, removed_at=None).values("id")
+    )
 
 
 def one(organization: UUID, item: UUID, *, units: frozenset[UUID] | None = None) -> QuarantinedItem:

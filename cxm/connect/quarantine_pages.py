@@ -13,7 +13,6 @@ from django.views.decorators.http import require_GET, require_POST
 from cxm.channels import registry
 from cxm.connect import quarantine, selectors
 from cxm.connect.contracts import Account, QuarantinedItem
-from cxm.connect.models import Quarantined
 from cxm.design import refusals
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
@@ -72,11 +71,7 @@ def replay(request: HttpRequest, item: UUID) -> HttpResponse:
 
 def count(actor: Actor) -> int:
     """How much waits for a fix, of what the actor may see."""
-    units = actor.units("intake:read")
-    rows = Quarantined.objects.for_organization(actor.organization).filter(state="quarantined")
-    if units is not None:
-        rows = rows.filter(account_id__in=[one.id for one in selectors.accounts(actor.organization) if one.unit in units])
-    return rows.count()
+    return quarantine.within(actor.organization, actor.units("intake:read")).filter(state="quarantined").count()
 
 
 def rows(actor: Actor, account: UUID, *, limit: int) -> dict[str, Any]:
@@ -90,10 +85,10 @@ def may(actor: Actor, permission: str, unit: UUID | None) -> bool:
 
 
 def _page(actor: Actor, account: UUID | None, cursor: str | None, limit: int) -> dict[str, Any]:
-    found = quarantine.listed(actor.organization, channel=None, account=account, cursor=cursor, limit=limit)
-    units: dict[UUID | None, UUID | None] = {}
-    made = [_row(actor, item, units) for item in found.items if may(actor, "intake:read", _unit(actor, item, units))]
-    return {"rows": made, "next": found.next}
+    units = actor.units("intake:read")
+    found = quarantine.listed(actor.organization, units=units, channel=None, account=account, cursor=cursor, limit=limit)
+    known: dict[UUID | None, UUID | None] = {}
+    return {"rows": [_row(actor, item, known) for item in found.items], "next": found.next}
 
 
 def _unit(actor: Actor, item: QuarantinedItem, known: dict[UUID | None, UUID | None] | None = None) -> UUID | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from email.utils import parseaddr
 from uuid import UUID
 
@@ -23,6 +24,11 @@ def account(organization: UUID, account_id: UUID) -> AccountContract:
 def accounts(organization: UUID) -> list[AccountContract]:
     """All connected accounts, by channel and name."""
     return [as_contract(row) for row in Account.objects.for_organization(organization).filter(removed_at=None).order_by("channel", "name")]
+
+
+def account_names(organization: UUID, ids: Collection[UUID]) -> dict[UUID, str]:
+    """What accounts are called, also those that were removed."""
+    return dict(Account.objects.for_organization(organization).filter(pk__in=ids).values_list("pk", "name"))
 
 
 def account_page(organization: UUID, *, units: frozenset[UUID] | None, cursor: str | None, limit: int | None) -> Page[AccountContract]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -47,7 +46,7 @@ from cxm.govern.shapes import (
     unit_json,
 )
 from cxm.kernel.actor import Actor
-from cxm.kernel.clock import format_instant
+from cxm.kernel.clock import chosen_instant, format_instant
 from cxm.kernel.permissions import ROLES
 from cxm.platform import events, paging
 from cxm.platform.idempotency import own_transaction
@@ -185,7 +184,7 @@ def list_tokens(request: HttpRequest, page: Paging = Query(...)) -> Any:
 @requires("tokens:write")
 def create_token(request: HttpRequest, body: TokenIn) -> Any:
     """A token for the member behind this one; ``token`` is given this once."""
-    expires_at = None if body.expires_at is None else body.expires_at.astimezone(UTC)
+    expires_at = None if body.expires_at is None else chosen_instant(body.expires_at, "expires_at")
     made, secret = tokens.create_token(_actor(request), body.name, body.scopes, expires_at)
     return Status(201, {**token_json(made), "token": secret})
 
@@ -269,7 +268,7 @@ def list_held(request: HttpRequest, stop: UUID, page: Paging = Query(...)) -> An
 def lift_stop(request: HttpRequest, stop: UUID, body: LiftIn) -> Any:
     """Lift after review; answers the receipt."""
     actor = _actor(request)
-    seen_until = None if body.seen_until is None else body.seen_until.astimezone(UTC)
+    seen_until = None if body.seen_until is None else chosen_instant(body.seen_until, "seen_until")
     return stops.receipt_json(stops.lift(actor, stop, body.release, seen_until))
 
 

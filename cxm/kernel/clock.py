@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 
-from cxm.kernel.errors import Invalid
+from cxm.kernel.errors import FieldError, Invalid
 
 _OFFSET: ContextVar[timedelta] = ContextVar("cxm_clock_offset", default=timedelta(0))
+#: Between these every moment has a date in every time zone.
+FIRST, LAST = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _FROZEN: ContextVar[datetime | None] = ContextVar("cxm_clock_frozen", default=None)
 
 
@@ -57,12 +59,21 @@ def parse_instant(text: str) -> datetime:
         raise Invalid("instant_invalid", f"“{text[:60]}” is out of range.", "Use a year between 1 and 9999.") from error
 
 
+def chosen_instant(moment: datetime, field: str) -> datetime:
+    """An aware moment that somebody set, in UTC. Raises :class:`~cxm.kernel.errors.Invalid` naming ``field`` where some time zone has no date for it."""
+    if not FIRST <= moment < LAST:
+        raise Invalid(
+            "instant_invalid",
+            "That date is out of range.",
+            "Use a year between 2 and 9998.",
+            errors=(FieldError(field, "a year between 2 and 9998"),),
+        )
+    return moment.astimezone(UTC)
+
+
 def in_utc(moment: datetime) -> datetime:
-    """An aware moment in UTC; one that would fall out of the calendar there is its nearest end."""
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        return datetime.min.replace(tzinfo=UTC) if moment.year < 5000 else datetime.max.replace(tzinfo=UTC)
+    """An aware moment in UTC; one for which some time zone has no date is the nearest for which all have."""
+    return min(max(moment, FIRST), LAST).astimezone(UTC)
 
 
 def format_instant(moment: datetime) -> str:

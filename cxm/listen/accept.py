@@ -19,6 +19,7 @@ from django.db.models import QuerySet
 
 from cxm.channels import registry
 from cxm.channels.contracts import TEXT_LIMIT, Deletion, Mention
+from cxm.connect import api as connect
 from cxm.connect.contracts import Account, Heard, Taken
 from cxm.kernel.clock import format_instant, now
 from cxm.kernel.errors import NotFound
@@ -79,6 +80,8 @@ class _Batch:
     tombstones: list[Row]
     documents: dict[UUID, dict[str, Any]]
     owner: str
+    #: What our accounts are called, by id: those on which something edited was heard first.
+    names: dict[UUID, str]
 
 
 def accept(organization: UUID, account: Account | None, heard: Sequence[Heard], *, imported: bool) -> list[Taken]:
@@ -87,7 +90,9 @@ def accept(organization: UUID, account: Account | None, heard: Sequence[Heard], 
     Runs within the caller's transaction.
     """
     ids = [_id(organization, account, entry) for entry in heard]
-    batch = _Batch(organization, account, imported, _known(ids), {}, {}, [], [], {}, str(organization))
+    batch = _Batch(
+        organization, account, imported, _known(ids), {}, {}, [], [], {}, str(organization), {account.id: account.name} if account else {}
+    )
     outcomes = [_decide(batch, identifier, entry) for identifier, entry in zip(ids, heard, strict=True)]
     _insert(batch, outcomes, ids)
     _publish(batch)
@@ -162,8 +167,8 @@ def _delete(batch: _Batch, identifier: UUID, record: Row | None, heard: Heard, i
     at = item.deleted_at or heard.received_at
     if record is None:  # the deletion came first: the tombstone waits for what must not appear
         tombstone = Fresh(
-            id=identifier, organization_id=batch.organization, account_id=batch.account.id if batch.account else None, channel=heard.channel, native_id=item.native_id[:1000],
-            digest=b"", published_at=at, heard_at=heard.received_at, deleted_at=at, state="no_answer_needed",
+            id=identifier, organization_id=batch.organization, account_id=batch.account.id if batch.account else None,
+            unit_id=batch.account.unit if batch.account else None, channel=heard.channel, native_id=item.native_id[:1000], digest=b"", published_at=at, heard_at=heard.received_at, deleted_at=at, state="no_answer_needed",
         )  # fmt: skip
         batch.known[identifier] = tombstone
         batch.tombstones.append(tombstone)
@@ -208,6 +213,9 @@ def _describe(batch: _Batch) -> None:
     if not items:
         return
     verdicts = _verdicts([(heard, item) for (_, heard), item in zip(entries, items, strict=True)])
+    others = {record.account_id for record, _ in batch.edited.values() if record.account_id} - batch.names.keys()
+    if others:
+        batch.names |= connect.account_names(batch.organization, others)
     profiles = people.resolve(batch.organization, [_claim(batch, record, item) for (record, _), item in zip(entries, items, strict=True)])
     for (record, heard), item, verdict, profile in zip(entries, items, verdicts, profiles, strict=True):
         document = _document(batch, record, heard, item, verdict, profile)
@@ -248,17 +256,18 @@ def _state(item: Mention, verdict: dict[str, Any], imported: bool) -> str:
 
 
 def _document(batch: _Batch, record: Row, heard: Heard, item: Mention, verdict: dict[str, Any], profile: UUID) -> dict[str, Any]:
-    author, account, engagement = item.author, batch.account, item.engagement
+    # Where it belongs is decided once, by the account that heard it first: no edit that came another way moves it.
+    author, account, unit, engagement = item.author, record.account_id, record.unit_id, item.engagement
     document: dict[str, Any] = {
-        "id": str(record.pk), "organization": batch.owner, "unit": str(account.unit) if account else None, "channel": record.channel,
-        "account": account.name if account else heard.account_name, "account_id": str(account.id) if account else None, "native_id": item.native_id, "kind": item.kind,
+        "id": str(record.pk), "organization": batch.owner, "unit": str(unit) if unit else None, "channel": record.channel,
+        "account": batch.names.get(account, "") if account else heard.account_name, "account_id": str(account) if account else None, "native_id": item.native_id, "kind": item.kind,
         "author": {"native_id": author.native_id, "handle": author.handle, "name": author.name, "url": author.url, "followers": author.followers, "profile": str(profile)},
         "title": item.title, "text": item.text, "quoted": item.quoted, "published_at": format_instant(item.published_at), "url": item.url, "reply_to": item.reply_to,
         "thread": item.thread, "media_type": item.media_type, "country": item.country, "location": item.location, "rating": item.rating,
         "engagement": {"likes": engagement.likes, "shares": engagement.shares, "comments": engagement.comments, "views": engagement.views},
         "media": [media.document(batch.organization, record.pk, entry) for entry in item.media], "tags": list(item.tags), "topics": [], **verdict,
         "state": _state(item, verdict, batch.imported), "private": item.private, "addressed": item.addressed, "automatic": item.automatic, "context": dict(item.context),
-        "imported": batch.imported, "edited_at": format_instant(item.edited_at) if item.edited_at else None, "heard_at": _formatted(record.heard_at),
+        "imported": record.imported, "edited_at": format_instant(item.edited_at) if item.edited_at else None, "heard_at": _formatted(record.heard_at),
         "provider_order": heard.order, "version": record.version, "reply": item.context.get("reply"),
     }  # fmt: skip
     if record.overrides:

@@ -13,7 +13,7 @@ from cxm.design import charts
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import BadInput, CxmError, Invalid
-from cxm.listen import asking, explorer, exports, selectors
+from cxm.listen import asking, explorer, exports, selectors, topics
 from cxm.listen.asking import Asked
 from cxm.query import api as language
 
@@ -41,7 +41,7 @@ def explorer_page(request: HttpRequest) -> HttpResponse:
         "custom": asked.since not in asking.PERIODS or bool(asked.until),
         "sorts": _sorts(asked),
         "may_export": actor.may("mentions:export"),
-        "may_save": actor.may("topics:write"),
+        "may_save": topics.may_write(actor),
         "everything": not asked.text.strip() and not asked.since and not asked.until,
     }
     if found:

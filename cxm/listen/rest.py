@@ -162,14 +162,15 @@ class TopicPage(BaseModel):
 
 
 class CoverageOut(BaseModel):
-    """``heard`` is the sum of ``states`` and ``deleted``."""
+    """``heard`` is the sum of ``states`` and ``deleted``. The last three are of the whole organization, null for whoever may see only some of its
+    units."""
 
     heard: int
     states: dict[str, int]
     deleted: int
-    waiting_deliveries: int
-    quarantined: int
-    duplicate: int
+    waiting_deliveries: int | None
+    quarantined: int | None
+    duplicate: int | None
 
 
 @router.post(
@@ -180,8 +181,13 @@ class CoverageOut(BaseModel):
 )
 @govern.requires("mentions:import")
 def import_mentions(request: HttpRequest) -> Any:
-    """One mention a line, up to 50 MB, gzip allowed (``Content-Encoding: gzip``). Starts no clocks, rules or alerts."""
-    report = connect.import_lines(govern.actor_of(request).organization, _lines(request))
+    """One mention a line, up to 50 MB, gzip allowed (``Content-Encoding: gzip``). Starts no clocks, rules or alerts.
+
+    Lines may name any account, change what is known and vouch for people: the right must hold in the whole organization.
+    """
+    actor = govern.actor_of(request)
+    govern.require_everywhere(actor, "mentions:import")
+    report = connect.import_lines(actor.organization, _lines(request))
     return {
         "read": report.read, "accepted": report.accepted, "duplicate": report.duplicate, "quarantined": report.quarantined,
         "lines": [{"line": fault.line, "code": fault.code, "reason": fault.reason} for fault in report.lines],
@@ -295,7 +301,7 @@ def list_topics(request: HttpRequest, limit: int | None = None, cursor: str | No
 @router.post("/topics", response={201: TopicOut}, summary="Save a query as a topic", tags=["topics"])
 @govern.requires("topics:write")
 def add_topic(request: HttpRequest, body: TopicIn) -> Any:
-    """409 where the name is taken."""
+    """409 where the name is taken. Topics belong to everybody: the right must hold in the whole organization."""
     return Status(201, _topic(topics.save(govern.actor_of(request), name=body.name, query=body.query)))
 
 
@@ -309,14 +315,14 @@ def get_topic(request: HttpRequest, topic: UUID) -> Any:
 @router.patch("/topics/{topic}", response=TopicOut, summary="Change a topic", tags=["topics"])
 @govern.requires("topics:write")
 def change_topic(request: HttpRequest, topic: UUID, body: TopicChange) -> Any:
-    """What is given changes."""
+    """What is given changes. The right must hold in the whole organization."""
     return _topic(topics.save(govern.actor_of(request), topic_id=topic, name=body.name, query=body.query))
 
 
 @router.delete("/topics/{topic}", response={204: None}, summary="Delete a topic", tags=["topics"])
 @govern.requires("topics:write")
 def delete_topic(request: HttpRequest, topic: UUID) -> Any:
-    """Mentions stay."""
+    """Mentions stay. The right must hold in the whole organization."""
     topics.delete(govern.actor_of(request), topic)
     return Status(204, None)
 

@@ -55,6 +55,11 @@ def _units(actor: Actor) -> list[str] | None:
     return None if held is None else [str(unit) for unit in held]
 
 
+def _period(after: datetime | None, before: datetime | None) -> dict[str, datetime | None]:
+    """The bounds of a search where every time zone has dates for them."""
+    return {"after": after and in_utc(after), "before": before and in_utc(before)}
+
+
 def search(
     actor: Actor,
     query: str,
@@ -70,8 +75,7 @@ def search(
     found = engine.store().search(
         actor.organization,
         understood(actor, query),
-        after=after,
-        before=before,
+        **_period(after, before),
         sort=sort,
         limit=limit,
         cursor=cursor,
@@ -96,8 +100,7 @@ def aggregate(
         actor.organization,
         understood(actor, query),
         by,
-        after=after,
-        before=before,
+        **_period(after, before),
         time_zone=time_zone,
         distinct=distinct,
         units=_units(actor),
@@ -107,7 +110,7 @@ def aggregate(
 def scan(actor: Actor, query: str, *, after: datetime | None = None, before: datetime | None = None) -> Iterator[dict[str, Any]]:
     """All that match, oldest first, in constant memory (exports). A query that cannot be understood, and a store that cannot be read, are told now
     and not in the middle of an answer that has begun."""
-    found = engine.store().scan(actor.organization, understood(actor, query), after=after, before=before, units=_units(actor))
+    found = engine.store().scan(actor.organization, understood(actor, query), **_period(after, before), units=_units(actor))
     first = list(itertools.islice(found, 1))
     return (public(item) for item in itertools.chain(first, found))
 
@@ -155,23 +158,31 @@ def public(item: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Where every mention we heard ended. ``heard`` = the sum of ``states`` + ``deleted``; ``quarantined`` and ``waiting_deliveries`` are what the mailbox still holds."""
+    """Where every mention we heard ended. ``heard`` = the sum of ``states`` + ``deleted``; ``quarantined`` and ``waiting_deliveries`` are what the mailbox still holds.
+
+    These and ``duplicate`` are counted for the whole organization: None for whoever may see only some of its units."""
 
     heard: int
     states: dict[str, int]
     deleted: int
-    waiting_deliveries: int
-    quarantined: int
-    duplicate: int
+    waiting_deliveries: int | None
+    quarantined: int | None
+    duplicate: int | None
 
 
 def coverage(actor: Actor, *, after: datetime | None = None, before: datetime | None = None) -> Coverage:
     """The sum over all end states; it equals the number heard, or something is lost."""
     counted = {str(state): (living, gone) for state, living, gone in _ledger(actor, after, before).order_by().values_list("state").annotate(living=Count("id", filter=Q(deleted_at=None)), gone=Count("id", filter=Q(deleted_at__isnull=False)))}  # fmt: skip
     deleted = sum(gone for _living, gone in counted.values())
-    mailbox = connect.mailbox_sum(actor.organization)
     states = {state: counted.get(state, (0, 0))[0] for state in STATES}
-    return Coverage(sum(states.values()) + deleted, states, deleted, mailbox.waiting, mailbox.quarantined, mailbox.duplicate)
+    return Coverage(sum(states.values()) + deleted, states, deleted, *_mailbox(actor))
+
+
+def _mailbox(actor: Actor) -> tuple[int | None, int | None, int | None]:
+    if actor.units("mentions:read") is not None:
+        return None, None, None
+    found = connect.mailbox_sum(actor.organization)
+    return found.waiting, found.quarantined, found.duplicate
 
 
 def coverage_by(actor: Actor, field: str, *, after: datetime | None = None, before: datetime | None = None) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ def topics_page(request: HttpRequest) -> HttpResponse:
     """Every topic with its last two weeks."""
     actor = govern.actor_of(request)
     found = topics.topics(actor.organization, cursor=request.GET.get("cursor") or None, limit=_SHOWN)
-    context = {"rows": [glance(actor, row) for row in found.items], "next": found.next, "may_write": actor.may("topics:write")}
+    context = {"rows": [glance(actor, row) for row in found.items], "next": found.next, "may_write": topics.may_write(actor)}
     return render(request, "listen/topics.html", context)
 
 
@@ -33,6 +33,7 @@ def topics_page(request: HttpRequest) -> HttpResponse:
 def new_topic(request: HttpRequest) -> HttpResponse:
     """Save a query under a name; ``?q=`` brings one along."""
     actor = govern.actor_of(request)
+    govern.require_everywhere(actor, topics.WRITE)
     form = {"name": request.GET.get("name", ""), "query": request.GET.get("q", "")}
     error = None
     if request.method == "POST":
@@ -48,6 +49,7 @@ def new_topic(request: HttpRequest) -> HttpResponse:
 def topic_page(request: HttpRequest, topic: UUID) -> HttpResponse:
     """Rename a topic, change its query, or delete it."""
     actor = govern.actor_of(request)
+    govern.require_everywhere(actor, topics.WRITE)
     row = topics.topic(actor.organization, topic)
     form, error = {"name": row.name, "query": row.query}, None
     if request.method == "POST":

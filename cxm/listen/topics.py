@@ -15,6 +15,8 @@ from cxm.platform import realtime
 from cxm.platform.paging import Page, page
 from cxm.query import api as language
 
+WRITE = "topics:write"
+
 
 def resolver(organization: UUID, within: frozenset[str] = frozenset()) -> Callable[[str], language.Query | None]:
     """Finds a topic's own query by its name; a topic that leads to itself is unknown there."""
@@ -45,7 +47,9 @@ def topic(organization: UUID, topic_id: UUID) -> Topic:
 
 
 def save(actor: Actor, *, topic_id: UUID | None = None, name: str | None = None, query: str | None = None) -> Topic:
-    """Make or change a topic. Raises BadInput for a query that cannot be understood, Conflict for a name in use."""
+    """Make or change a topic. Raises BadInput for a query that cannot be understood, Conflict for a name in use, NotAllowed for whoever may only
+    in some units: topics belong to everybody."""
+    govern.require_everywhere(actor, WRITE)
     row = topic(actor.organization, topic_id) if topic_id else Topic(organization_id=actor.organization, created_by=actor.member)
     if name is not None or topic_id is None:
         row.name = _name(name or "")
@@ -64,12 +68,18 @@ def save(actor: Actor, *, topic_id: UUID | None = None, name: str | None = None,
 
 
 def delete(actor: Actor, topic_id: UUID) -> None:
-    """Forget a topic; mentions stay."""
+    """Forget a topic; mentions stay. Raises NotAllowed as :func:`save` does."""
+    govern.require_everywhere(actor, WRITE)
     row = topic(actor.organization, topic_id)
     with transaction.atomic():
         govern.record(actor, "topic.delete", f"topic:{row.id}")
         row.delete()
         realtime.tell(actor.organization, "topics")
+
+
+def may_write(actor: Actor) -> bool:
+    """Whether ``actor`` may save, change and delete topics."""
+    return actor.may_for(WRITE, None)
 
 
 def _name(name: str) -> str:

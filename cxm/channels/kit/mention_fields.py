@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from cxm.channels.contracts import TEXT_LIMIT, Author, Engagement, Media, Proof
 from cxm.channels.kit.text import clean, storable
+from cxm.kernel.clock import FIRST, LAST
 
 #: An author nobody named is nobody else: the prefix of the identity made from the mention's own id.
 ANONYMOUS = "anonymous:"
@@ -74,13 +75,8 @@ def as_instant(value: object, field: str) -> datetime:
             moment = datetime.fromisoformat(value)
         except ValueError:
             moment = _upper_instant(value)
-        if moment is not None and moment.tzinfo is not None:
-            if moment.tzinfo is UTC:
-                return moment
-            try:
-                return moment.astimezone(UTC)
-            except OverflowError:
-                pass
+        if moment is not None and moment.tzinfo is not None and FIRST <= moment < LAST:
+            return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     raise Bad(f"{field}_invalid", f"{field} must be a date and time with its zone, like 2026-11-21T10:00:00Z.")
 
 

@@ -242,3 +242,20 @@ def test_the_tier_is_told(house: House, monkeypatch: pytest.MonkeyPatch):
     text = house.browser().get("/channels").content.decode()
     assert text.count("silver") == text.count("not yet run live") == 1 and "gold" in text
     assert "no grade" not in text, "nothing is said of a channel that came later"
+
+
+def test_pages_of_the_quarantine_are_full_for_whoever_sees_some_units(house: House):
+    north, south = house.unit("North"), house.unit("South")
+    mine, theirs, gone = house.account("Nordpost", north), house.account("Suedpost", south), house.account("Westpost", north)
+    house.read(*[b"{broken %d" % number for number in range(25)])
+    rows = list(Quarantined.objects.for_organization(house.organization).order_by("-received_at", "-id"))
+    for place, account in {0: theirs, 23: mine, 24: gone}.items():
+        Quarantined.objects.for_organization(house.organization).filter(pk=rows[place].pk).update(account_id=account.id)
+    Account.objects.for_organization(house.organization).filter(pk=gone.id).update(removed_at=now())
+    client = house.join("manager@marlow.example", "manager", north)
+    text = client.get("/channels/quarantine").content.decode()
+    assert bytes(rows[23].raw).decode() in text
+    assert "cursor=" not in text
+    assert bytes(rows[0].raw).decode() not in text
+    assert bytes(rows[24].raw).decode() not in text  # a removed account's leftovers belong to whoever may see everything
+    assert "cursor=" in house.browser().get("/channels/quarantine").content.decode()

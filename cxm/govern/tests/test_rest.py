@@ -292,3 +292,15 @@ def test_events_show_only_what_one_may_read(house):
     _, blind = api.create_token(house.owner, "blind", ["events:read"])
     assert house.call("GET", "/events", secret=blind).json() == {"items": [], "next": None}
     assert house.call("GET", "/events?after=nonsense").status_code == 400
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"])
+def test_dates_at_the_ends_of_the_calendar_are_refused_in_plain_words(house, moment):
+    stop = house.call("POST", "/stops", {"scope": "kind:reply", "reason": "x"}).json()["id"]
+    for path, body, field in (
+        ("/tokens", {"name": "far", "expires_at": moment}, "expires_at"),
+        (f"/stops/{stop}/lift", {"release": "all", "seen_until": moment}, "seen_until"),
+    ):
+        answer = house.call("POST", path, body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "instant_invalid"), answer.content
+        assert answer.json()["errors"] == [{"path": field, "text": "a year between 2 and 9998"}], answer.content
