@@ -22,3 +22,16 @@ class StopChanged(Event):
 
     def public(self) -> dict[str, Any]:
         return {"stop": str(self.stop), "scope": self.scope, "on": self.on}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RightsChanged(Event):
+    """A member was removed, or was given another role or unit; without ``member``: a unit was moved, and anybody may hold less than before."""
+
+    name: ClassVar[str] = "govern.rights_changed"
+    permission: ClassVar[str] = "members:read"
+
+    member: UUID | None
+
+    def public(self) -> dict[str, Any]:
+        return {"member": str(self.member) if self.member else None}

@@ -123,7 +123,7 @@ class NoteItem:
 
 @dataclass(frozen=True, slots=True)
 class LineItem:
-    """A quiet line: ``what`` (assigned, closed, reopened, snoozed, woken, tagged, linked, unlinked, case_undone, queued, promised, ...), ``detail`` plain values."""
+    """A quiet line: ``what`` (assigned, let_go, closed, reopened, snoozed, woken, tagged, linked, unlinked, case_undone, queued, promised, ...), ``detail`` plain values."""
 
     at: datetime
     id: UUID

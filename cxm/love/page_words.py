@@ -139,6 +139,11 @@ def _assigned(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -
     return "user-check", _("{by} took it").format(by=by) if name == by else _("{by} gave it to {name}").format(by=by, name=name)
 
 
+def _let_go(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -> tuple[str, str]:
+    name = detail.get("name") or _("somebody who left")
+    return "user-x", _("{name} can no longer answer here; it is nobody’s now").format(name=name)
+
+
 def _closed(detail: Mapping[str, Any], by: str, members: Mapping[UUID, str]) -> tuple[str, str]:
     return "check", _("{by} closed it: {reason}").format(by=by, reason=reason(str(detail.get("reason") or "")))
 
@@ -204,7 +209,7 @@ def _promise_settled(detail: Mapping[str, Any], by: str, members: Mapping[UUID, 
 _LINES = {
     "assigned": _assigned, "closed": _closed, "reopened": _reopened, "snoozed": _snoozed, "woken": _woken, "tagged": _tagged, "linked": _linked,
     "unlinked": _unlinked, "case_undone": _case_undone, "queued": _queued, "promised": _promised, "promise_due": _promise_due, "promise_settled": _promise_settled,
-    "erased": _erased,
+    "erased": _erased, "let_go": _let_go,
 }  # fmt: skip
 
 

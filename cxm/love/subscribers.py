@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from cxm.govern.events import RightsChanged
 from cxm.kernel.clock import parse_instant
 from cxm.listen.events import MentionsChanged, MentionsDeleted, MentionsHeard
-from cxm.love.services import answers, erasing, intake, rewrites
+from cxm.love.services import answers, erasing, intake, leaving, rewrites
 from cxm.outbound.events import IntentChanged
 from cxm.people.events import IdentitiesMoved
 from cxm.platform import events
@@ -52,3 +53,9 @@ def on_intent_changed(event: IntentChanged) -> None:
 def on_identities_moved(event: IdentitiesMoved) -> None:
     """Conversations follow their author's profile."""
     rewrites.moved(event.organization, event.profile, event.source, event.identities)
+
+
+@events.on(RightsChanged)
+def on_rights_changed(event: RightsChanged) -> None:
+    """Nobody keeps a conversation they can no longer answer."""
+    leaving.rights_changed(event.organization, event.member)

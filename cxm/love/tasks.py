@@ -24,6 +24,14 @@ def pledge_due(organization: str, pledge: str) -> None:
     came_due(UUID(organization), UUID(pledge))
 
 
+@jobs.task("love.let_go")
+def let_go(organization: str, member: str) -> None:
+    """The next hundred conversations of a member who can no longer answer them."""
+    from cxm.love.services.leaving import go_on
+
+    go_on(UUID(organization), UUID(member))
+
+
 @jobs.task("love.bulk_step")
 def bulk_step(organization: str, run: str) -> None:
     """The next hundred conversations of a bulk action."""

@@ -20,12 +20,14 @@ from django.utils.translation import gettext
 
 from cxm.govern import access, models, tasks
 from cxm.govern.contracts import Grant, Invited, Member
+from cxm.govern.events import RightsChanged
 from cxm.govern.services import audit, shifts
 from cxm.govern.services.organizations import clean_name, create_organization, organization
 from cxm.kernel.actor import Actor, system
 from cxm.kernel.clock import now
 from cxm.kernel.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound, Removed
 from cxm.kernel.permissions import ROLES
+from cxm.platform import events
 from cxm.platform.config import settings
 
 INVITATION_LIFE = timedelta(days=7)
@@ -269,6 +271,7 @@ def change(actor: Actor, identity: UUID, *, name: str | None = None, role: str |
             at = _grantable(actor, wanted, unit or (held.unit_id if held else None))
             _set_grant(row, wanted, at)
             _keep_an_owner(actor.organization)
+            events.publish(RightsChanged(organization=actor.organization, member=row.id))
         audit.record(actor, "member.changed", f"member:{row.id}", {"name": name, "role": role, "unit": unit})
     return member(actor.organization, identity)
 
@@ -286,6 +289,7 @@ def remove(actor: Actor, identity: UUID) -> None:
         models.Invitation.objects.for_organization(actor.organization).filter(member=row, accepted_at=None).update(expires_at=moment)
         _keep_an_owner(actor.organization)
         audit.record(actor, "member.removed", f"member:{row.id}")
+        events.publish(RightsChanged(organization=actor.organization, member=row.id))
         if not access.memberships(row.user_id):
             for session in UserSession.objects.filter(user_id=row.user_id):
                 session.end()

@@ -13,9 +13,11 @@ from django.utils.translation import gettext as _
 
 from cxm.govern import access, models
 from cxm.govern.contracts import Organization, Unit
+from cxm.govern.events import RightsChanged
 from cxm.govern.services import audit
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import Conflict, FieldError, Invalid, NotFound
+from cxm.platform import events
 from cxm.platform.once import once
 
 _NAME_LIMIT = 200
@@ -198,6 +200,7 @@ def _move(actor: Actor, row: models.Unit, parent: UUID) -> None:
     if parent in access.UnitTree(actor.organization).below(row.id):
         raise Conflict("unit_below_itself", "A unit cannot be moved below itself.", "Choose another parent.")
     row.parent_id = parent
+    events.publish(RightsChanged(organization=actor.organization, member=None))
 
 
 def delete_unit(actor: Actor, identity: UUID) -> None:

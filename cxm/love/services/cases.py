@@ -174,6 +174,8 @@ class _Move:
             before: UUID | None = row.case_id  # type: ignore[attr-defined]
             if before == wanted:
                 continue
+            if before is None:  # what lies in a case may leave it; nobody who was erased is put into one
+                rows.judged(self.actor, row, _MANAGE)
             row.case = target
             self._moved.append(
                 {"conversation": str(row.id), "before": str(before) if before else None, "after": str(wanted) if wanted else None}
@@ -227,7 +229,9 @@ def _rows(actor: Actor) -> Any:
 
 
 def _held(actor: Actor, conversations: Iterable[UUID]) -> list[Conversation]:
-    return [rows.locked(actor, key, _MANAGE) for key in sorted(set(conversations))]
+    """Locked, those of erased people too: where they lie says nothing of them."""
+    known = Conversation.objects.for_organization(actor.organization)
+    return [rows.permitted(actor, known.select_for_update().filter(id=key).first(), _MANAGE) for key in sorted(set(conversations))]
 
 
 def _cases_of(actor: Actor, conversations: Sequence[UUID]) -> list[UUID]:
@@ -242,11 +246,12 @@ def _locked(actor: Actor, case: UUID, others: Sequence[UUID] = ()) -> CaseRecord
     units = actor.units("conversations:read")
     if row is None or (units is not None and not row.conversations.filter(unit_id__in=units).exists()):
         raise NotFound("case")
-    mine = next(
-        (held for held in row.conversations.order_by("id") if actor.may(_MANAGE, held.unit_id)), row.conversations.order_by("id").first()
-    )
+    # Somebody who was erased freezes nothing of the others; what holds only erased ones can still be settled.
+    living = list(row.conversations.filter(erased_at=None).order_by("id"))
+    inside = living or list(row.conversations.order_by("id"))
+    mine = next((held for held in inside if actor.may(_MANAGE, held.unit_id)), inside[0] if inside else None)
     if mine is not None:
-        rows.judged(actor, mine, _MANAGE)
+        rows.permitted(actor, mine, _MANAGE)
     if row.state == "merged":
         raise Conflict("case_merged", "That case was merged into another one.", "Go on in that one.")
     return row

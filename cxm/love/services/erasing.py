@@ -18,7 +18,7 @@ from cxm.kernel.errors import NotNow
 from cxm.listen import api as listen
 from cxm.love.clocks import FAR_FUTURE
 from cxm.love.models import CaseRecord, Conversation, Draft, Entry, EventLine
-from cxm.love.services import rows
+from cxm.love.services import pledges, rows
 from cxm.outbound import api as outbound
 from cxm.people.contracts import Erased, Step
 from cxm.platform import redaction
@@ -47,8 +47,16 @@ class PersonEraser:
     def begin(self, person: Erased) -> None:
         """Their conversations are over: whatever comes begins another."""
         _theirs(person).exclude(state="closed").update(state="closed", closed_at=person.at, close_reason="no_answer_needed")
-        over = {"answer_due": None, "first_answer_due": None, "resolution_due": None, "snoozed_until": None, "due_order": FAR_FUTURE}
+        over = {
+            "answer_due": None,
+            "first_answer_due": None,
+            "resolution_due": None,
+            "promise_due": None,
+            "snoozed_until": None,
+            "due_order": FAR_FUTURE,
+        }
         _theirs(person).update(erased_at=person.at, **over)
+        pledges.withdrawn(Conversation.objects.for_organization(person.organization).filter(erased_at=person.at))
 
     def erase(self, person: Erased, cursor: dict[str, Any]) -> Step:
         """The next twenty of their conversations; one whose reply is on its way at this moment waits for it."""
@@ -81,6 +89,7 @@ def forget(found: Collection[Conversation], at: datetime, erasure: UUID | None, 
         empty(entry, at)
     Entry.objects.for_organization(organization).bulk_update(entries, ["mention", "history", "waiting", "deleted_at"], batch_size=200)
     Draft.objects.for_organization(organization).filter(conversation_id__in=ids).delete()
+    pledges.withdrawn(found)
     for row in found:
         _forget_head(row)
     sent = outbound.forget(organization, ids)
@@ -109,7 +118,7 @@ def _called(row: Conversation) -> Iterable[str]:
 def _forget_head(row: Conversation) -> None:
     row.author, row.author_id, row.profile_id, row.subject, row.language = dict(_NOBODY), "", None, "", "und"
     row.thread = row.thread_key = None
-    row.answer_due = row.first_answer_due = row.resolution_due = row.snoozed_until = None
+    row.answer_due = row.first_answer_due = row.resolution_due = row.promise_due = row.snoozed_until = None
     row.erased_at = row.erased_at or now()
     if row.state != "closed":
         row.state, row.closed_at, row.close_reason = "closed", now(), "no_answer_needed"

@@ -14,7 +14,7 @@ from cxm.kernel.errors import Conflict, FieldError, Invalid
 from cxm.kernel.text import normalise
 from cxm.love.clocks import promise
 from cxm.love.models import Conversation, EventLine, Note, Notification, Seen
-from cxm.love.services import drafts, members, rows, states
+from cxm.love.services import drafts, leaving, members, rows, states
 from cxm.love.tasks import wake
 
 NOTE_LIMIT = 20_000
@@ -157,6 +157,8 @@ def reopen(actor: Actor, conversation: UUID) -> None:
         _as_before(actor, row)
         row.closed_at, row.close_reason = None, None
         rows.line(row, "reopened", actor.name)
+        if gone := leaving.freed(row):
+            rows.line(row, "let_go", system(actor.organization).name, name=gone)
         rows.keep(row, "reopened", actor.name)
 
 

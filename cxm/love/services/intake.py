@@ -25,7 +25,7 @@ from cxm.kernel.ids import mention_id, parse_id
 from cxm.love.clocks import FAR_FUTURE, USUAL, Terms
 from cxm.love.keys import conversation_id, conversation_key, thread_key
 from cxm.love.models import Answer, Conversation, Entry, EventLine
-from cxm.love.services import bulk, pledges, rows, threads
+from cxm.love.services import bulk, leaving, pledges, rows, threads
 from cxm.love.services.queues import Router
 from cxm.love.services.states import answered
 from cxm.people import api as people
@@ -134,7 +134,7 @@ class _Batch:
 #: What a new mention can change of a conversation.
 _WRITTEN = [
     "state", "author", "language", "subject", "last_at", "last_entry", "first_answer_due", "first_answered_at", "answer_due", "due_order", "resolution_due",
-    "snoozed_until", "closed_at", "close_reason", "version",
+    "snoozed_until", "closed_at", "close_reason", "assignee", "version",
 ]  # fmt: skip
 
 
@@ -269,6 +269,8 @@ def _our_turn(batch: _Batch, row: Conversation, waits: Sequence[_Spoken]) -> Non
     live = [entry.heard_at for entry in waits if not entry.imported]
     if row.state == "closed":
         batch.line(row, "reopened", reason="they wrote again")
+        if gone := leaving.freed(row):
+            batch.line(row, "let_go", name=gone)
         row.closed_at = row.close_reason = None
         row.first_answered_at = row.first_answer_due = row.answer_due = row.resolution_due = None
     elif row.state == "snoozed":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -103,6 +104,9 @@ def came_due(organization: UUID, pledge: UUID) -> None:
         one = next((one for one in _open(row) if one.id == pledge), None) if row is not None else None
         if row is None or one is None:
             return
+        if row.erased_at is not None:  # nobody goes on with it; what is promised to somebody who is gone is withdrawn
+            withdrawn([row])
+            return
         row = _where_it_goes_on(row, one)
         name = system(organization).name
         if row.state != "open":
@@ -111,6 +115,14 @@ def came_due(organization: UUID, pledge: UUID) -> None:
         if one.member is not None:
             members.notify(row, [one.member], "promise_due", name, but=None)
         rows.keep(row, "promise_due", name)
+
+
+def withdrawn(found: Iterable[Conversation]) -> None:
+    """Their person is erased: what was promised them is over. The texts, a member's own, stay; the caller sets the clocks."""
+    for one in (
+        Pledge.everywhere.filter(conversation__in=found, state="open").select_related("conversation").order_by("id")
+    ):  # everywhere: of rows at hand
+        _settled(one.conversation, one, "withdrawn", system(one.organization_id).name)
 
 
 def _where_it_goes_on(row: Conversation, one: Pledge) -> Conversation:

@@ -49,6 +49,13 @@ def judged(actor: Actor, row: Conversation | None, permission: str) -> Conversat
         raise Conflict(
             "conversation_erased", "The person was erased; nothing can be added.", "If they write again, it is a new conversation."
         )
+    return permitted(actor, row, permission)
+
+
+def permitted(actor: Actor, row: Conversation | None, permission: str) -> Conversation:
+    """As :func:`judged`, for what does not change the conversation itself: one of somebody who was erased, too."""
+    if row is None or not actor.may("conversations:read", row.unit_id):
+        raise NotFound("conversation")
     if not actor.may(permission, row.unit_id):
         raise NotAllowed("not_allowed", f"That needs the right “{permission}” in this unit.", "Ask an owner or manager for it.")
     return row
