@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import io
 import itertools
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -39,7 +41,7 @@ def import_lines(
     """Take in JSON lines; blank ones are not read. Each chunk of 1,000 is one transaction: after an interruption the same file
     may simply be imported again, what is in already counts as duplicate."""
     report = ImportReport()
-    numbered = ((number, line.strip()) for number, line in enumerate(lines, 1))
+    numbered = ((number, (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).strip()) for number, line in enumerate(lines, 1))
     filled = ((number, line) for number, line in numbered if line)
     with contextlib.closing(_ahead(filled, channel)) as chunks:
         for chunk, read in chunks:
@@ -73,7 +75,8 @@ def _read_chunk(chunk: list[Numbered], channel: str | None, at: datetime) -> lis
 
 
 def json_lines_of_csv(file: io.TextIOBase) -> Iterator[bytes]:
-    """Rows of a CSV with a header as JSON lines; ``author.name``-like headings make nested objects, ``tags`` is split at ``;``."""
+    """Rows of a CSV with a header as JSON lines; ``author.name``-like headings make nested objects, lists such as ``tags`` are split at
+    ``;`` (``\\;`` stands for one), ``media`` is JSON, an apostrophe before another one or what a spreadsheet would run is taken off: as our exports write."""
     csv.field_size_limit(LINE_LIMIT)
     reader = csv.DictReader(file)
     if not reader.fieldnames:
@@ -87,33 +90,59 @@ def json_lines_of_csv(file: io.TextIOBase) -> Iterator[bytes]:
 
 def _nested(row: dict[str | Any, str | Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
+    empty: set[str] = set()
     for key, value in row.items():
-        if key is None or value is None or value == "":
+        if key is None or value is None:
             continue
-        *path, last = str(key).strip().split(".")
+        name = str(key).strip()
+        if value == "":
+            empty.add(name)
+            continue
+        *path, last = name.split(".")
         place = result
         for part in path:
-            place = place.setdefault(part, {})
+            inner = place.get(part)
+            place[part] = place = inner if isinstance(inner, dict) else {}
         place[last] = _cell(last, value)
+    # An empty cell says nothing, but here: a rating or a picture may come without words, and what was judged, or was not, may be without any.
+    if "text" in empty:
+        result["text"] = ""
+    if "verdicts_by" in empty:
+        result["verdicts_by"] = None
+    if result.get("verdicts_by"):
+        result |= {name: [] for name in _JUDGED & empty}
     return result
 
 
 _NUMBERS = {"followers": int, "likes": int, "shares": int, "comments": int, "views": int, "rating": float}
-_LISTS = frozenset({"tags", "emotions", "assessed", "intents", "categories", "topics"})
+_JUDGED = frozenset({"emotions", "assessed", "intents", "categories"})
+_LISTS = _JUDGED | {"tags", "topics"}
+_ENTRY, _ESCAPED = re.compile(r"(?:\\[\\;]|[^;])+"), re.compile(r"\\([\\;])")
 
 
 def _cell(name: str, value: str) -> Any:
+    # A leading apostrophe was put there by our own export, so that spreadsheets run no formula.
+    if value[:1] == "'" and value[1:2] in ("=", "+", "-", "@", "\t", "\r", "'"):
+        value = value[1:]
     if name in _LISTS:
-        return [part.strip() for part in value.split(";") if part.strip()]
-    if name in ("offensive", "spam"):
+        return [entry for part in _ENTRY.findall(value) if (entry := _ESCAPED.sub(r"\1", part).strip())]
+    if name == "media":
+        return _json(value)
+    if name in ("offensive", "spam", "private"):
         return {"true": True, "false": False, "1": True, "0": False}.get(value.lower(), value)
     if name in _NUMBERS:
         try:
             return _NUMBERS[name](value)
         except ValueError:
             return value  # refused with its own reason further on
-    # A leading apostrophe was put there by our own export, so that spreadsheets run no formula.
-    return value[1:] if value[:1] == "'" and value[1:2] in ("=", "+", "-", "@", "\t", "\r") else value
+    return value
+
+
+def _json(value: str) -> Any:
+    try:
+        return orjson.loads(value)
+    except ValueError:
+        return value  # as above
 
 
 def _import_chunk(organization: UUID, chunk: list[Numbered], read: list[Heard | Taken], report: ImportReport) -> None:

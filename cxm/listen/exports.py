@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -21,7 +22,10 @@ _COLUMNS = (
     "id", "channel", "account", "native_id", "kind", "author.native_id", "author.handle", "author.name", "author.url", "author.followers", "title", "text", "published_at", "url",
     "reply_to", "thread", "media_type", "country", "location", "rating", "engagement.likes", "engagement.shares", "engagement.comments", "engagement.views", "tags", "language",
     "sentiment", "emotions", "assessed", "verdicts_by", "intents", "categories", "topics", "offensive", "spam", "state",
+    "edited_at", "media", "private", "quoted",
 )  # fmt: skip
+#: What stands between the entries of a list, and what says that it does not.
+_SEPARATING = re.compile(r"[\\;]")
 
 
 def export(mentions: Iterable[dict[str, Any]], kind: str) -> Iterator[bytes]:
@@ -59,11 +63,16 @@ def _cell(mention: dict[str, Any], column: str) -> str:
         value = value.get(part) if isinstance(value, dict) else None
     if value is None:
         return ""
-    if isinstance(value, list):
-        value = ";".join(map(str, value))
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list):
+        value = (
+            orjson.dumps(value).decode()
+            if column == "media" and value
+            else ";".join(_SEPARATING.sub(r"\\\g<0>", str(one)) for one in value)
+        )
     text = str(value)
+    # What an import reads back: one apostrophe before whatever a spreadsheet would run, and before an apostrophe.
     return "'" + text if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r", "'") else text
 
 

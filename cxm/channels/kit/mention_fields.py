@@ -63,6 +63,15 @@ def as_texts(entry: dict[str, Any]) -> tuple[str, str | None]:
     return said, headed
 
 
+def as_quoted(value: object) -> str:
+    """What a text repeats of an earlier one, split off."""
+    if not isinstance(value, str):
+        raise Bad("quoted_invalid", "quoted must be a string.")
+    if len(value) > TEXT_LIMIT:
+        raise Bad("text_too_long", f"The text is longer than {TEXT_LIMIT:,} characters.")
+    return clean(value)
+
+
 def _says_otherwise(entry: dict[str, Any], text: str | None) -> bool:
     """Whether an expressly empty text comes with a picture or a rating: that is a whole mention too."""
     return text is not None and bool(entry.get("media") or entry.get("rating") is not None)

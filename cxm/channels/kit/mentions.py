@@ -22,6 +22,7 @@ from cxm.channels.kit.mention_fields import (
     as_media,
     as_native_id,
     as_one_of,
+    as_quoted,
     as_rating,
     as_reference,
     as_string,
@@ -57,7 +58,7 @@ def item_from_json(value: object, *, account_name: str = "") -> Item:
 def mention_from_json(obj: dict[str, Any], *, trusted: bool, account_name: str = "") -> Mention | Unmappable:
     """The mention that ``obj`` tells, or an :class:`Unmappable` with a code and a sentence; never raises.
 
-    ``trusted`` (imports): ``state``, verdicts and ``media_type`` are kept, and ``channel`` (required), ``account``, ``account_id``
+    ``trusted`` (imports): ``state``, verdicts, ``media_type``, ``private`` and ``quoted`` are kept, and ``channel`` (required), ``account``, ``account_id``
     and ``id`` are found in ``context`` under these names. Otherwise all of them are ignored. ``account_name``: our handle; a text
     that names it, like one with ``reply_to``, is ``addressed``. An author without id and handle becomes :data:`~cxm.channels.kit.mention_fields.ANONYMOUS` plus
     the mention's id. ``author.verified`` (``email``, ``phone`` in E.164) is what the sender of the JSON vouches for.
@@ -97,6 +98,7 @@ def _mention(entry: dict[str, Any], trusted: bool, account_name: str) -> Mention
         kind = "post"
     elif kind not in KINDS:
         raise Bad("kind_unknown", f"“{str(kind)[:40]}” is no kind of mention; use one of {', '.join(KINDS)}.")
+    private = get("private")
     reply_to = None if get("reply_to") is None else as_reference(get("reply_to"), "reply_to")
     return Mention(
         native_id=native_id,
@@ -108,7 +110,8 @@ def _mention(entry: dict[str, Any], trusted: bool, account_name: str) -> Mention
         url=None if get("url") is None else as_url(get("url"), "url"),
         reply_to=reply_to,
         thread=None if get("thread") is None else as_reference(get("thread"), "thread"),
-        private=kind == "message" and get("visibility") != "public",
+        private=private if trusted and isinstance(private, bool) else kind == "message" and get("visibility") != "public",
+        quoted=as_quoted(get("quoted")) if trusted and get("quoted") else None,
         addressed=reply_to is not None or (account_name != "" and _names(text, account_name)),
         media_type=as_one_of(get("media_type"), MEDIA_TYPES, "media_type_unknown", "earned") if trusted else "earned",
         country=None if get("country") is None else as_country(get("country")),
