@@ -11,7 +11,7 @@ from django.db import transaction
 from cxm.kernel.clock import format_instant, now, parse_instant
 from cxm.kernel.ids import parse_id
 from cxm.love.models import Conversation, Entry
-from cxm.love.services import intake, leaving, rows
+from cxm.love.services import intake, leaving, rows, states
 
 #: Former texts kept of one mention; older ones give way.
 _HISTORY = 50
@@ -74,7 +74,10 @@ def _apply(entry: Entry, mention: Mapping[str, Any], *, whole: bool) -> None:
 
 def _follow(row: Conversation, decided: set[str]) -> None:
     """Where the last mention that waited was decided upon, the conversation is theirs to go on with, or over."""
-    if decided and row.state != "closed" and not rows.waiting_entries(row):
+    still = rows.waiting_entries(row) if decided and row.state != "closed" else []
+    if still and row.answer_due is not None and (due := states.due(row, still)) is not None:
+        row.answer_due = max(row.answer_due, due)  # what waited longest does so no more
+    if decided and row.state != "closed" and not still:
         row.answer_due = None
         ending = next((state for state in _ENDINGS if state in decided), None)
         if ending is not None and row.first_answered_at is None:
