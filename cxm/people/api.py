@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from cxm.kernel.actor import Actor
+from cxm.kernel.errors import NotAllowed
 from cxm.people import resolve as resolving
 from cxm.people import selectors, services
 from cxm.people.contracts import IdentityClaim, ProfileView, TimelineEntry, TimelineSource
@@ -41,6 +42,10 @@ __all__ = [
     "unfinished_erasures",
     "unlink",
 ]
+
+
+#: Rights that an export takes, each in the whole organization.
+EXPORT_NEEDS = ("profiles:read", "mentions:read", "conversations:read")
 
 
 def resolve(organization: UUID, authors: Sequence[IdentityClaim]) -> list[UUID]:
@@ -106,6 +111,15 @@ def known_since(actor: Actor, profile: ProfileView) -> datetime:
 
 
 def export(actor: Actor, profile: UUID) -> dict[str, Any]:
-    """The profile, its identities and its whole timeline as JSON. Needs profiles:read."""
+    """The profile, its identities and its whole timeline as JSON: all of it or nothing, since it is handed over as everything.
+
+    Needs what reads it (:data:`EXPORT_NEEDS`) in the whole organization. Raises NotFound, NotAllowed, NotNow (a store that holds some of it is away).
+    """
     services.require(actor, "profiles:read")
-    return selectors.export(actor.organization, profile, actor.units("conversations:read"))
+    if any(not actor.may(name) or actor.units(name) is not None for name in EXPORT_NEEDS):
+        raise NotAllowed(
+            "export_not_whole",
+            "An export holds everything kept of a person, and you may not read everything.",
+            "Ask somebody who may read profiles, mentions and conversations in the whole organization.",
+        )
+    return selectors.export(actor.organization, profile)

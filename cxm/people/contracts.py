@@ -162,8 +162,11 @@ class TimelineSource(Protocol):
         before: tuple[datetime, UUID] | None,
         limit: int,
         units: frozenset[UUID] | None,
+        whole: bool = False,
     ) -> Sequence[TimelineEntry]:
-        """At most ``limit`` entries, newest first by (at, id), all strictly before ``before``; only of ``units`` (None: all)."""
+        """At most ``limit`` entries, newest first by (at, id), all strictly before ``before``; only of ``units`` (None: all).
+
+        What cannot be read just now is left out; with ``whole``, NotNow is raised instead."""
         ...
 
     def first(self, organization: UUID, who: ProfileView, *, units: frozenset[UUID] | None) -> datetime | None:

@@ -191,7 +191,7 @@ def unlink(request: HttpRequest, profile: UUID, body: UnlinkIn) -> Any:
 @router.get("/profiles/{profile}/export", response=Export, summary="Everything kept of a person")
 @govern.requires("profiles:read")
 def export(request: HttpRequest, profile: UUID) -> Any:
-    """As JSON, to hand over."""
+    """As JSON, to hand over: all of it, or 403 (``export_not_whole``) for whoever may not read profiles, mentions and conversations in the whole organization."""
     return people.export(govern.actor_of(request), profile)
 
 

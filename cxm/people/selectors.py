@@ -142,11 +142,17 @@ def _position(cursor: str | None) -> tuple[datetime, UUID] | None:
 
 
 def _gather(
-    organization: UUID, who: ProfileView, before: tuple[datetime, UUID] | None, limit: int, units: frozenset[UUID] | None
+    organization: UUID,
+    who: ProfileView,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
+    units: frozenset[UUID] | None,
+    *,
+    whole: bool = False,
 ) -> list[TimelineEntry]:
     found: dict[tuple[str, UUID], TimelineEntry] = {}
     for source in _sources:
-        for entry in source.entries(organization, who, before=before, limit=limit, units=units):
+        for entry in source.entries(organization, who, before=before, limit=limit, units=units, whole=whole):
             found.setdefault((entry.kind, entry.id), entry)
     return sorted(found.values(), key=lambda entry: (entry.at, entry.id), reverse=True)[:limit]
 
@@ -157,13 +163,13 @@ def known_since(organization: UUID, who: ProfileView, units: frozenset[UUID] | N
     return min((at for at in firsts if at is not None), default=who.created_at)
 
 
-def export(organization: UUID, key: UUID, units: frozenset[UUID] | None) -> dict[str, Any]:
-    """Everything kept of the person that the sources tell, as JSON: what they may ask for (GDPR article 15)."""
+def export(organization: UUID, key: UUID) -> dict[str, Any]:
+    """Everything kept of the person, as JSON: what they may ask for (GDPR article 15). Raises NotNow where a source cannot tell all it holds."""
     view = profile(organization, key)
     entries: list[TimelineEntry] = []
     before: tuple[datetime, UUID] | None = None
     while True:
-        chunk = _gather(organization, view, before, _EXPORT_PAGE, units)
+        chunk = _gather(organization, view, before, _EXPORT_PAGE, None, whole=True)
         entries += chunk
         if len(chunk) < _EXPORT_PAGE:
             break

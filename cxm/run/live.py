@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -31,7 +32,7 @@ async def live(request: HttpRequest) -> HttpResponse:
         checked = time.monotonic()
         async for name in hub.stream(actor.organization, _rendered_at(request)):
             if time.monotonic() - checked > RECHECK_SECONDS:
-                if not await sync_to_async(_still_in)(request):
+                if not await sync_to_async(_still_in)(request, actor.organization):
                     return
                 checked = time.monotonic()
             if not name:
@@ -53,7 +54,7 @@ def _rendered_at(request: HttpRequest) -> float | None:
         return None
 
 
-def _still_in(request: HttpRequest) -> bool:
-    """Whether the session still exists and its member still works here; asked of the database, not of this request's memory."""
-    session = request.session
-    return bool(session.session_key) and session.exists(session.session_key)
+def _still_in(request: HttpRequest, organization: UUID) -> bool:
+    """Whether the session still exists, and its member still works in this organization now; asked of the database, not of this request's memory."""
+    actor = govern.actor_of_session(request.session.session_key)
+    return actor is not None and actor.organization == organization

@@ -6,7 +6,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+from django.test import Client
+
+from cxm.govern import api as govern
 from cxm.kernel.clock import format_instant, now
+from cxm.kernel.errors import NotAllowed, NotNow
 from cxm.listen import timeline
 from cxm.people import api as people
 from tests.houses import House, _own_store, house, line  # noqa: F401 - fixtures
@@ -68,3 +73,30 @@ def test_many_of_one_instant_are_all_there(house: House, monkeypatch: Any) -> No
         found += [entry.data["mention"]["native_id"] for entry in page.items]
         cursor = page.next
     assert sorted(found) == names == sorted(heard_of(house, profile_of(house, "busy")))
+
+
+def test_an_export_is_everything_or_refused(house: House, monkeypatch: Any) -> None:
+    """It is handed over as everything kept of a person: a part of it would be a lie."""
+    spain = house.unit("Spain")
+    house.hear(house.account(), "m1", "Where is it?", author="lena")
+    lena = profile_of(house, "lena")
+    luis = govern.invite(house.owner, "luis@marlow.example", "Luis", "agent", spain).member.id
+    with pytest.raises(NotAllowed) as refused:
+        people.export(govern.rights_of(house.organization, luis), lena)
+    assert (refused.value.status, refused.value.code) == (403, "export_not_whole")
+
+    def asked(*scopes: str) -> Any:
+        secret = govern.create_token(house.owner, scopes[-1], list(scopes))[1]
+        return Client().get(f"/api/v1/profiles/{lena}/export", headers={"Authorization": f"Bearer {secret}"})
+
+    assert asked("profiles:read").status_code == asked("profiles:read", "conversations:read").status_code == 403
+    whole = asked("profiles:read", "mentions:read", "conversations:read")
+    assert whole.status_code == 200 and [entry["mention"]["native_id"] for entry in whole.json()["timeline"]] == ["m1"]
+
+    def away() -> Any:
+        raise NotNow("store_away", "The store is away.")
+
+    monkeypatch.setattr(timeline.engine, "store", away)
+    assert len(people.timeline(house.owner, lena).items) == 1, "a page shows what there is"
+    with pytest.raises(NotNow):
+        people.export(house.owner, lena)

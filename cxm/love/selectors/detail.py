@@ -187,6 +187,7 @@ class PersonTimeline:
         before: tuple[datetime, UUID] | None,
         limit: int,
         units: frozenset[UUID] | None,
+        whole: bool = False,
     ) -> list[TimelineEntry]:
         """See :class:`cxm.people.contracts.TimelineSource`."""
         rows = Conversation.objects.for_organization(organization).filter(profile_id=who.id)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from cxm.kernel.actor import Actor, system
-from cxm.kernel.clock import now
+from cxm.kernel.clock import now, parse_instant
 from cxm.listen import api as listen
-from cxm.love.models import Conversation, Entry
+from cxm.love.clocks import promise
+from cxm.love.models import Conversation, Entry, EventLine
 from cxm.love.services.rows import waiting_entries
 
 #: States a mention can end in by closing its conversation; any other reason counts as “no answer needed”.
@@ -46,7 +48,8 @@ def _decide(actor: Actor, entries: Sequence[Entry], state: str) -> None:
 
 
 def answered(row: Conversation, upto: Entry | None) -> None:
-    """Our answer is out: the mention it answers and those that waited before it are answered; later ones still wait.
+    """Our answer is out: the mention it answers and those that waited before it are answered; later ones still wait, and the oldest of them says
+    by when.
 
     ``upto`` None: everything that waits. The caller holds the row's lock and saves it.
     """
@@ -60,6 +63,25 @@ def answered(row: Conversation, upto: Entry | None) -> None:
         row.answer_due = None
         if row.state in ("open", "snoozed"):
             row.state, row.snoozed_until = "waiting", None
+    elif done and row.answer_due is not None:
+        row.answer_due = due(row, [entry for entry in waiting if entry.waiting])
+
+
+def due(row: Conversation, still: Sequence[Entry]) -> datetime | None:
+    """By when the oldest of what ``still`` waits is to be answered: from when it was heard or, later, taken up again by hand. Imported history has
+    no clock."""
+    heard = [_heard(entry) for entry in still if not entry.mention.get("imported")]
+    if not heard:
+        return None
+    lines = EventLine.objects.for_organization(row.organization_id).filter(conversation=row, what="reopened")
+    again = lines.exclude(detail__has_key="reason").order_by("-at").values_list("at", flat=True).first()
+    since = max(min(heard), again) if again is not None else min(heard)
+    return promise(row.organization_id, row.unit_id).answer_due(row.kind, since, first=row.first_answered_at is None)
+
+
+def _heard(entry: Entry) -> datetime:
+    told = entry.mention.get("heard_at")
+    return min(parse_instant(told) if told else entry.published_at, now())
 
 
 def _place(entry: Entry) -> tuple[object, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
+from cxm.kernel.clock import format_instant, now, parse_instant, shifted_by
 from cxm.kernel.errors import Conflict, Invalid, NotFound
 from cxm.love import api, subscribers
 from cxm.love.contracts import ReplyItem
@@ -101,6 +103,32 @@ def test_once_out_it_answers_what_waited_up_to_it(world: World, conversation: UU
     first = view.first_answered_at
     settled(world, again.id, "sent")
     assert world.only().conversation.first_answered_at == first
+
+
+def test_after_a_partial_answer_the_clock_is_that_of_what_still_waits(world: World) -> None:
+    def heard(minutes: int) -> dict[str, str]:
+        return {"heard_at": format_instant(now() - timedelta(minutes=minutes)), "thread": "t1"}
+
+    def due() -> datetime:
+        found = world.only().conversation.answer_due
+        assert found is not None
+        return found
+
+    world.hear(*(world.mention(f"p{n}", f"part {n}", minutes=n, **heard(n)) for n in (50, 30, 20, 10)))
+    key, moments = world.only().conversation.id, {n: parse_instant(world.said[f"p{n}"]["heard_at"]) for n in (50, 30, 20, 10)}
+    assert due() == moments[50] + timedelta(minutes=60)
+    made = api.reply(world.actor, key, "To the first", in_reply_to=UUID(world.said["p50"]["id"]))
+    settled(world, made.id, "sent")
+    assert due() == moments[30] + timedelta(minutes=60), "the second is not late when the first would have been"
+    world.change("p30", state="no_answer_needed")
+    assert due() == moments[20] + timedelta(minutes=60)
+    with shifted_by(timedelta(minutes=15)):
+        api.close(world.actor, key)
+    with shifted_by(timedelta(hours=5)):
+        api.reopen(world.actor, key)
+        taken_up = now()
+        settled(world, api.reply(world.actor, key, "To the third", in_reply_to=UUID(world.said["p20"]["id"])).id, "sent")
+        assert due() >= taken_up + timedelta(minutes=59), "taken up again by hand, clocks count from there"
 
 
 def test_a_failed_reply_answers_nobody(world: World, conversation: UUID) -> None:
