@@ -89,7 +89,7 @@ def test_files_need_the_right_to_answer_there(world: World, other: World, browse
     ("state", "detail", "said", "offered"),
     [
         ("waiting", "", "leaves in a moment", "Take back"),
-        ("queued", "The account is paused.", "It has not left yet.", None),
+        ("queued", "The account is paused.", "It has not left yet.", "Take back"),
         ("held", "", "held by a stop; not sent", "Take back"),
         ("failed", "Refused <b>(422)</b>.", "It was not sent; they have not got it.", "Write it again"),
         ("unknown", "No answer in time.", "We cannot tell whether it was sent.", "It is not there: not sent"),
