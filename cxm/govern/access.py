@@ -213,24 +213,43 @@ def actor_of_token(secret: str) -> Actor | None:
         return None
     moment = now()
     found = (
-        models.Token.everywhere.select_related("member", "member__user").filter(digest=digest_of(secret), revoked_at=None).first()
+        models.Token.everywhere.select_related("member", "member__user").filter(digest=digest_of(secret)).first()
     )  # everywhere: the token says whose
-    if found is None or (found.expires_at is not None and found.expires_at <= moment):
-        return None
-    member = found.member
-    if member.removed_at is not None or member.joined_at is None or not member.user.is_active:
+    if found is None or not _counts(found):
         return None
     if found.last_used_at is None or moment - found.last_used_at > _USED_EVERY:
         models.Token.objects.for_organization(found.organization_id).filter(id=found.id).update(last_used_at=moment)
-    grants = limited(grants_of(member), found.scopes)
+    return _of_token(found)
+
+
+def _counts(token: models.Token) -> bool:
+    """Whether a token counts (still), and its member works here."""
+    if token.revoked_at is not None or (token.expires_at is not None and token.expires_at <= now()):
+        return False
+    return token.member.removed_at is None and token.member.joined_at is not None and token.member.user.is_active
+
+
+def _of_token(token: models.Token) -> Actor:
+    member = token.member
     return Actor(
         organization=member.organization_id,
         kind="token",
-        name=f"{member.name} ({found.name})",
+        name=f"{member.name} ({token.name})",
         member=member.id,
-        token=found.id,
-        grants=grants,
+        token=token.id,
+        grants=limited(grants_of(member), token.scopes),
     )
+
+
+def actor_again(organization: UUID, member: UUID | None, token: UUID | None) -> Actor:
+    """Who began something long, with the rights of this moment: the token it was begun with, else the member. Raises NotAllowed where neither counts any
+    more."""
+    if token is None:
+        return actor_for(organization, member or UUID(int=0))
+    found = models.Token.objects.for_organization(organization).select_related("member", "member__user").filter(id=token).first()
+    if found is None or not _counts(found):
+        raise NotAllowed("token_ended", "The token with which it was begun does not count any more.", "Begin it anew with another one.")
+    return _of_token(found)
 
 
 def require(actor: Actor, permission: str, unit: UUID | None = None) -> None:

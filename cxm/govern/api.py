@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cxm.govern.access import (
+    actor_again,
     actor_for,
     actor_of,
     actor_of_session,
@@ -84,6 +85,7 @@ __all__ = [
     "Unit",
     "Week",
     "accept_invitation",
+    "actor_again",
     "actor_for",
     "actor_of",
     "actor_of_session",

@@ -88,7 +88,7 @@ def export_file(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     actor = exports.exporting(govern.actor_of(request))
     asked, kind = asking.read(request.GET), request.GET.get("format", "jsonl")
     selectors.understood(actor, asked.text)  # refused now, not in the middle of the file
-    chunks = exports.export(selectors.scan(actor, asked.text, after=asked.after, before=asked.before), kind)
+    chunks = exports.export(exports.watched(actor, selectors.scan(actor, asked.text, after=asked.after, before=asked.before)), kind)
     return StreamingHttpResponse(
         chunks, content_type=exports.FORMATS[kind], headers={"Content-Disposition": f'attachment; filename="mentions.{kind}"'}
     )

@@ -249,8 +249,12 @@ def aggregate_mentions(request: HttpRequest, body: AggregateIn) -> Any:
 @router.get("/mentions/export", summary="Export mentions")
 @govern.requires("mentions:export")
 def export_mentions(request: HttpRequest, query: str = "", format: str = "jsonl") -> Any:
-    """Streams JSONL, CSV or Parquet, oldest first, in constant memory."""
-    chunks = listen.export(listen.scan(exports.exporting(govern.actor_of(request)), query), format)
+    """Streams JSONL, CSV or Parquet, oldest first, in constant memory.
+
+    Once the token is revoked or the right gone it ends; the last line of JSONL and CSV then says so, and a Parquet file cannot be read.
+    """
+    actor = exports.exporting(govern.actor_of(request))
+    chunks = listen.export(exports.watched(actor, listen.scan(actor, query)), format)
     return StreamingHttpResponse(
         chunks, content_type=exports.FORMATS[format], headers={"Content-Disposition": f'attachment; filename="mentions.{format}"'}
     )

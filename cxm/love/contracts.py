@@ -346,6 +346,8 @@ class BulkView:
     refused: int
     undone: int
     undo_until: datetime | None
+    #: Why it ended early: ``right_gone``; empty where somebody cancelled it, or nobody did.
+    ending: str = ""
 
     @property
     def busy(self) -> bool:

@@ -305,6 +305,9 @@ class BulkRun(OrganizationModel):
     by = models.TextField()
     at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
+    #: The token it was begun (or undone) with, and why it ended early: right_gone; empty where somebody cancelled it, or nobody did.
+    token = models.UUIDField(null=True)
+    ending = models.CharField(max_length=20, default="")
 
     class Meta(OrganizationModel.Meta):
         indexes = [models.Index(fields=["organization_id", "member", "-at", "-id"], name="love_bulk_newest")]

@@ -242,7 +242,7 @@ def run_said(view: BulkView) -> str:
         return ngettext("Undone: {n} conversation", "Undone: {n} conversations", view.undone).format(n=view.undone)
     text = ngettext("{n} conversation changed", "{n} conversations changed", view.done).format(n=view.done)
     if view.state == "cancelled":
-        text = _("Cancelled. {text}").format(text=text)
+        text = (_("Cancelled: the right to it is gone. {text}") if view.ending else _("Cancelled. {text}")).format(text=text)
     if view.refused:
         text += ". " + ngettext("{n} was refused", "{n} were refused", view.refused).format(n=view.refused)
     return text

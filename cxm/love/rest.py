@@ -149,7 +149,8 @@ class BulkIn(govern.Body):
 
 
 class BulkOut(BaseModel):
-    """How far it is. ``state``: running, done, cancelled, undoing, undone; ``undo_until`` null: it is too late, or not over yet."""
+    """How far it is. ``state``: running, done, cancelled, undoing, undone; ``undo_until`` null: it is too late, or not over yet.
+    ``ending``: right_gone where it was cancelled because the token it was begun with, the member or their right is gone; else empty."""
 
     id: UUID
     action: str
@@ -159,6 +160,7 @@ class BulkOut(BaseModel):
     refused: int
     undone: int
     undo_until: str | None
+    ending: str = ""
 
 
 class TagsIn(govern.Body):

@@ -29,6 +29,7 @@ def test_all_that_was_heard_moves_with_its_account(house: House) -> None:
     gone = house.hear(account, "m2", "Never mind", author="otto")
     [row] = [one for one in love.conversations(house.owner, InboxFilter()).items if one.author["handle"] == "@lena"]
     page = f"/inbox/{row.id}"
+    love.assign(house.owner, row.id, next(one.id for one in govern.members(house.organization) if one.email == "lea@marlow.example"))
     assert ours.get(page).status_code == 200 and theirs.get(page).status_code == 404
 
     connect.change(house.owner, account.id, unit=valencia)
@@ -44,7 +45,9 @@ def test_all_that_was_heard_moves_with_its_account(house: House) -> None:
     assert {one.unit_id for one in Record.objects.filter(pk__in=[mention, gone])} == {valencia}
     assert "cold" in theirs.get("/explorer?q=cold").content.decode() and "was cold" not in ours.get("/explorer?q=cold").content.decode()
     house.hear(connect.account(house.organization, account.id), "m3", "And still is")
-    assert len(love.conversation(house.owner, row.id).mentions) == 2, "what they say next continues it"
+    whole = love.conversation(house.owner, row.id)
+    assert len(whole.mentions) == 2, "what they say next continues it"
+    assert whole.conversation.assignee is None, "it does not stay with whom it is out of reach for"
     before = Record.objects.get(pk=mention).version
     moving.move(house.organization, account.id)
     assert Record.objects.get(pk=mention).version == before, "done again it changes nothing"

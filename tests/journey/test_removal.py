@@ -47,7 +47,7 @@ def test_all_of_an_account_goes_with_it_and_nothing_is_sent(
     (talk,) = [view.id for view in love.conversations(house.owner, InboxFilter()).items if view.account_id == account.id]
     waiting = love.reply(house.owner, talk, "We send another.").id
     with monkeypatch.context() as stopped:
-        stopped.setattr(gateway, "_stopped", lambda row: True)
+        stopped.setattr(gateway, "stopped", lambda row: True)
         gateway.carry_out(waiting)
     assert outbound.reply(house.organization, waiting).state == "held"
     before = connect.mailbox_sum(house.organization, account.id)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxm.connect import api as connect
@@ -40,6 +40,7 @@ def mentions(draw: Any) -> dict[str, Any]:
     return made
 
 
+@settings(deadline=None, max_examples=150)
 @given(st.lists(mentions(), min_size=1, max_size=4))
 def test_a_csv_says_what_json_lines_say_and_runs_nothing(known: list[dict[str, Any]]) -> None:
     table = b"".join(exports.export(known, "csv")).decode()

@@ -12,12 +12,15 @@ from django.test import Client
 
 from cxm.channels.contracts import Author, Mention
 from cxm.connect.contracts import Account, Heard
+from cxm.govern import access
 from cxm.govern import api as govern
+from cxm.govern.services import tokens
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
+from cxm.kernel.errors import NotAllowed
 from cxm.kernel.ids import mention_id
 from cxm.listen import api as listen
-from cxm.listen import topics
+from cxm.listen import exports, topics
 from cxm.listen.models import Record
 from tests.houses import House, _own_store, house, line, post, settle  # noqa: F401 - fixtures
 
@@ -126,3 +129,23 @@ def test_dates_at_the_ends_of_the_calendar_are_no_fault(house: House, edge: str)
     govern.prefer(house.owner, zone="Pacific/Kiritimati")
     for path in ("/explorer", "/coverage?from=all", f"/explorer?from={edge.replace('+', '%2B')}"):
         assert browser.get(path).status_code in (200, 422), path
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_an_export_ends_with_its_token(house: House, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(exports, "_LOOK_AFTER", 2)
+    house.read(*[line(f"e{number}", f"tea {number}") for number in range(5)])
+    secret = govern.create_token(house.owner, "export")[1]
+    whole = b"".join(call(secret, "GET", f"/mentions/export?format={kind}").streaming_content)
+    answer = call(secret, "GET", f"/mentions/export?format={kind}")
+    actor = access.actor_of_token(secret)
+    assert actor is not None and actor.token is not None
+    tokens.revoke_token(house.owner, actor.token)
+    if kind == "parquet":
+        with pytest.raises(NotAllowed):
+            b"".join(answer.streaming_content)
+        return
+    *_, last = b"".join(answer.streaming_content).decode().strip().splitlines()
+    assert "This export is not whole" in last and "token_ended" in last
+    assert whole.count(b"tea ") == 5
+    assert b"not whole" not in whole

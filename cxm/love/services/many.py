@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from cxm.govern import api as govern
-from cxm.kernel.actor import Actor
+from cxm.kernel.actor import Actor, system
 from cxm.kernel.clock import format_instant, now, parse_instant
 from cxm.kernel.errors import Conflict, CxmError, FieldError, Invalid, NotAllowed, NotFound
 from cxm.love.contracts import BulkView, InboxFilter
@@ -70,7 +70,14 @@ def run(
         old = BulkRun.objects.for_organization(actor.organization).filter(member=actor.member, at__lt=now() - _KEPT)
         old.delete()
         made = BulkRun.objects.add(
-            actor.organization, member=actor.member, action=action, values=kept, total=len(found), by=actor.name, at=now()
+            actor.organization,
+            member=actor.member,
+            action=action,
+            values=kept,
+            total=len(found),
+            by=actor.name,
+            at=now(),
+            token=actor.token,
         )
         bulk.insert([BulkItem(organization_id=actor.organization, run=made, conversation_id=key) for key in found])
         govern.record(actor, f"conversations.{action}_many", f"bulk:{made.id}", {"conversations": len(found), "filter": wanted is not None})
@@ -110,8 +117,8 @@ def undo(actor: Actor, key: UUID) -> BulkView:
         row = _mine(actor, key, lock=True)
         if row.state not in ("done", "cancelled") or row.ended_at is None or now() - row.ended_at > UNDO_WITHIN:
             raise Conflict("bulk_not_undoable", "That cannot be undone (any more).", "It can be within ten minutes of its end, once.")
-        row.state = "undoing"
-        row.save(update_fields=["state"])
+        row.state, row.token, row.ending = "undoing", actor.token, ""
+        row.save(update_fields=["state", "token", "ending"])
         govern.record(actor, "conversations.many_undone", f"bulk:{key}", {"conversations": row.done})
         if row.done > AT_ONCE:
             bulk_step.defer(organization=str(actor.organization), run=str(key))
@@ -122,15 +129,19 @@ def undo(actor: Actor, key: UUID) -> BulkView:
 
 
 def step(organization: UUID, key: UUID) -> None:
-    """The next step of a run, as a job: with the rights its member has now; without any, it ends."""
+    """The next step of a run, as a job: with the rights that whoever began it has now; a token that ended, a member who left and a right that is
+    gone end it."""
     with transaction.atomic():
         row = BulkRun.objects.for_organization(organization).select_for_update().filter(id=key).first()
         if row is None or row.state not in ("running", "undoing"):
             return
         try:
-            actor = govern.actor_for(organization, row.member or UUID(int=0))
+            actor = govern.actor_again(organization, row.member, row.token)
+            govern.require(actor, _MANAGE)
         except NotAllowed:
+            row.ending = "right_gone"
             _ended(row, "cancelled")
+            govern.record(system(organization), "conversations.many_cancelled", f"bulk:{key}", {"done": row.done, "why": row.ending})
             return
         if _step(actor, row):
             bulk_step.defer(organization=str(organization), run=str(key))
@@ -389,4 +400,4 @@ def _ended(row: BulkRun, state: str) -> None:
 def _view(row: BulkRun) -> BulkView:
     over = row.state in ("done", "cancelled") and row.ended_at is not None and row.done > 0
     until = row.ended_at + UNDO_WITHIN if over and row.ended_at and now() - row.ended_at <= UNDO_WITHIN else None
-    return BulkView(row.id, row.action, row.state, row.total, row.done, row.refused, row.undone, until)
+    return BulkView(row.id, row.action, row.state, row.total, row.done, row.refused, row.undone, until, row.ending)

@@ -11,7 +11,7 @@ from django.db import transaction
 from cxm.kernel.clock import format_instant, now, parse_instant
 from cxm.kernel.ids import parse_id
 from cxm.love.models import Conversation, Entry
-from cxm.love.services import intake, rows, states
+from cxm.love.services import intake, leaving, rows, states
 
 #: Former texts kept of one mention; older ones give way.
 _HISTORY = 50
@@ -41,11 +41,20 @@ def changed(organization: UUID, mentions: Sequence[Mapping[str, Any]], *, whole:
             if unit := parse_id(entry.mention.get("unit") or ""):
                 units[entry.conversation_id] = unit  # type: ignore[attr-defined]
         for row in _conversations(organization, touched):
-            row.unit_id = units.get(row.id, row.unit_id)  # its account may belong to another unit by now
+            _move(row, units.get(row.id, row.unit_id))
             _follow(row, touched[row.id])
         late = [mention for mention in mentions if whole and UUID(mention["id"]) not in entries and mention.get("state") == "waiting"]
         if late:
             intake.heard(organization, late)
+
+
+def _move(row: Conversation, unit: UUID) -> None:
+    """Its account may belong to another unit by now, in which whoever it lay with can perhaps not answer."""
+    if row.unit_id == unit:
+        return
+    row.unit_id = unit
+    if (name := leaving.freed(row)) is not None:
+        rows.line(row, "let_go", "OpenCXM", name=name)
 
 
 def _is_newer(entry: Entry, mention: Mapping[str, Any]) -> bool:

@@ -10,11 +10,13 @@ from uuid import UUID, uuid4
 import pytest
 from django.test import Client
 
+from cxm.govern import access
 from cxm.govern import api as govern
+from cxm.govern.services import tokens
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import format_instant, now, shifted_by
 from cxm.kernel.errors import Conflict, Invalid, NotFound
-from cxm.love import api
+from cxm.love import api, page_words
 from cxm.love.contracts import InboxFilter
 from cxm.love.services import many
 from cxm.love.tests.conftest import World
@@ -135,6 +137,17 @@ def test_more_than_a_request_takes_is_a_job_with_progress(world: World, seven: l
     BulkRun.objects.for_organization(world.organization).filter(id=left.id).update(member=uuid4())
     many.step(world.organization, left.id)
     assert world.all(tag="y") == [] and BulkRun.objects.for_organization(world.organization).get(id=left.id).state == "cancelled"
+    # Nor does a token that was revoked, though its member works on; whoever began it is told why it ended.
+    _, secret = govern.create_token(world.actor, "bulk")
+    token = access.actor_of_token(secret)
+    assert token is not None
+    begun = api.bulk(token, "tag", {"add": ["z"]}, conversations=seven)
+    many.step(world.organization, begun.id)
+    tokens.revoke_token(world.actor, token.token)
+    many.step(world.organization, begun.id)
+    ended = api.bulk_status(world.actor, begun.id)
+    assert (ended.state, ended.done, ended.ending, len(world.all(tag="z"))) == ("cancelled", 3, "right_gone", 3)
+    assert "the right to it is gone" in page_words.run_said(ended)
 
 
 def test_rights_and_what_is_refused(world: World, other: World, seven: list[UUID], agent: Callable[..., Actor]) -> None:
