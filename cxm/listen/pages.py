@@ -13,7 +13,7 @@ from cxm.design import charts
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.errors import BadInput, CxmError, Invalid
-from cxm.listen import asking, explorer, exports, selectors, topics
+from cxm.listen import asking, explorer, exports, selectors, sending, topics
 from cxm.listen.asking import Asked
 from cxm.query import api as language
 
@@ -89,7 +89,7 @@ def export_file(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     asked, kind = asking.read(request.GET), request.GET.get("format", "jsonl")
     selectors.understood(actor, asked.text)  # refused now, not in the middle of the file
     chunks = exports.export(exports.watched(actor, selectors.scan(actor, asked.text, after=asked.after, before=asked.before)), kind)
-    return StreamingHttpResponse(
+    return sending.Sent(
         chunks, content_type=exports.FORMATS[kind], headers={"Content-Disposition": f'attachment; filename="mentions.{kind}"'}
     )
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest
 from ninja import Status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -18,7 +18,7 @@ from cxm.connect import api as connect
 from cxm.govern import api as govern
 from cxm.kernel.errors import BadInput, TooLarge
 from cxm.listen import api as listen
-from cxm.listen import exports, media, topics
+from cxm.listen import exports, media, sending, topics
 from cxm.listen.store.port import By
 from cxm.query import api as language
 
@@ -255,7 +255,7 @@ def export_mentions(request: HttpRequest, query: str = "", format: str = "jsonl"
     """
     actor = exports.exporting(govern.actor_of(request))
     chunks = listen.export(exports.watched(actor, listen.scan(actor, query)), format)
-    return StreamingHttpResponse(
+    return sending.Sent(
         chunks, content_type=exports.FORMATS[format], headers={"Content-Disposition": f'attachment; filename="mentions.{format}"'}
     )
 

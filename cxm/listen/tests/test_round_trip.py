@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -15,7 +17,7 @@ from cxm.connect import api as connect
 from cxm.connect import imports
 from cxm.connect.contracts import Heard
 from cxm.listen import api as listen
-from cxm.listen import exports
+from cxm.listen import exports, sending
 from tests.houses import House, _own_store, house, line, other, settle  # noqa: F401 - fixtures
 
 RUN = ("=", "+", "-", "@", "\t", "\r")
@@ -85,3 +87,17 @@ def test_an_export_fills_an_empty_installation(house: House, other: House) -> No
     assert compared(other) == compared(house)
     assert compared(other)[0]["tags"] == ["=vip", "a;b", "back\\slash"]
     assert (compared(other)[2]["private"], compared(other)[2]["quoted"]) == (False, "> before\n=1")
+
+
+def test_a_file_is_sent_while_it_is_made() -> None:
+    made: list[int] = []
+
+    def chunks() -> Iterator[bytes]:
+        for number in range(6):
+            made.append(number)
+            yield b"x" * 40_000
+
+    async def read() -> list[tuple[int, int]]:
+        return [(len(piece), len(made)) async for piece in sending.Sent(chunks())]
+
+    assert asyncio.run(read()) == [(80_000, 2), (80_000, 4), (80_000, 6)]
