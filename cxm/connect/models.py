@@ -26,6 +26,8 @@ class Account(OrganizationModel):
     last_ok_at = models.DateTimeField(null=True)
     next_look_at = models.DateTimeField(null=True)
     leased_until = models.DateTimeField(null=True)
+    #: Which process claimed it last; it stays its own to look at until another one does.
+    leased_by = models.UUIDField(null=True)
     failures = models.IntegerField(default=0)
     cursor = models.JSONField(null=True)
     #: What the platform last said of our limits there: ``[{host, left, of, resets_at}]``.

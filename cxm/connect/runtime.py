@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import functools
+import os
 import random
 import threading
 import time
@@ -16,10 +18,11 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping,
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from django.db import close_old_connections, transaction
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Least
 
 from cxm.channels import registry
@@ -51,6 +54,10 @@ _LINES, _EARS = 4_000, 32
 #: Names are looked up in threads, and a name server that is silent holds each for seconds: many, and none of them the database's.
 _NAME_THREADS, _DATABASE_THREADS = 32, 6
 _log = structlog.get_logger(__name__)
+
+
+class LeaseLost(Exception):
+    """Another process looks at the account by now: this one was silent for longer than its lease, for instance because its machine slept."""
 
 
 class Runtime:
@@ -192,6 +199,8 @@ class Runtime:
         except ConnectorError as error:
             fault = error
             await _db(lambda: note_fault(row.id, fault, http.seen))
+        except LeaseLost:
+            _log.info("runtime.lease_lost", channel=row.channel, account=str(row.id))
         except asyncio.CancelledError:
             if self._looks.get(row.id) is asyncio.current_task():  # else another look holds it now
                 await _db(lambda: release(row.id))
@@ -292,9 +301,28 @@ def claim_due(limit: int = _CLAIM) -> list[Account]:
         )  # everywhere: one runtime serves all
         rows = list(due.select_for_update(skip_locked=True).order_by("next_look_at")[:limit])
         Account.everywhere.filter(pk__in=[row.pk for row in rows]).update(
-            next_look_at=now() + LEASE, leased_until=now() + LEASE
+            next_look_at=now() + LEASE, leased_until=now() + LEASE, leased_by=own()
         )  # everywhere: as above
     return rows
+
+
+@functools.lru_cache(maxsize=4)
+def _own(process: int) -> UUID:
+    return uuid4()
+
+
+def own() -> UUID:
+    """The name of this process on the leases that it holds."""
+    return _own(os.getpid())
+
+
+def _ours(row: Account) -> bool:
+    """Whether no other process claimed it since."""
+    return row.leased_by in (None, own())
+
+
+def _all_ours() -> QuerySet[Account]:
+    return Account.everywhere.filter(Q(leased_by=None) | Q(leased_by=own()))  # everywhere: one runtime serves all
 
 
 def after_a_clock_set_back() -> int:
@@ -307,11 +335,12 @@ def after_a_clock_set_back() -> int:
 
 
 def renew(held: Sequence[UUID], well: Collection[UUID] = ()) -> set[UUID]:
-    """A sign of life for the accounts this process looks at; returns those it may go on with (not paused or removed meanwhile).
+    """A sign of life for the accounts this process looks at; returns those it may go on with (not paused or removed meanwhile, nor
+    claimed by another process while this one slept).
 
     ``well``: those of them whose line gave a sign of life itself since the last time.
     """
-    active = Account.everywhere.filter(pk__in=held, state="active", removed_at=None)  # everywhere: one runtime serves all
+    active = _all_ours().filter(pk__in=held, state="active", removed_at=None)
     # One that was just changed is due now: it keeps that, so that it is looked at anew with what was changed.
     active.filter(leased_until__isnull=False, next_look_at__gt=now()).update(next_look_at=now() + LEASE, leased_until=now() + LEASE)
     if well:
@@ -320,13 +349,23 @@ def renew(held: Sequence[UUID], well: Collection[UUID] = ()) -> set[UUID]:
 
 
 def keep(account: UUID, found: Polled, kind: str) -> None:
-    """Deliveries and the cursor that stands after them, in one transaction; the lease is renewed."""
+    """Deliveries and the cursor that stands after them, in one transaction; the lease is renewed.
+
+    Raises LeaseLost where another process looks at the account by now: what was heard is kept, once; the cursor is the other's.
+    """
+    if not _keep(account, found, kind):
+        raise LeaseLost
+
+
+def _keep(account: UUID, found: Polled, kind: str) -> bool:
     with transaction.atomic():
         row = Account.everywhere.select_for_update().get(pk=account)  # everywhere: the runtime holds its lease
         if row.removed_at is not None:
-            return  # while we looked: nothing comes in any more
+            return True  # while we looked: nothing comes in any more
         mailbox.store(row, found.deliveries, kind)
         memory.moved(max((len(one.body) for one in found.deliveries), default=0))
+        if not _ours(row):
+            return False
         row.cursor = dict(found.cursor)
         _hold(row)
         row.save(update_fields=["cursor", "next_look_at", "leased_until"])
@@ -334,6 +373,7 @@ def keep(account: UUID, found: Polled, kind: str) -> None:
             _note_unheard(row, told)
         if found.sources:
             sources.note(row, found.sources)
+    return True
 
 
 def _note_unheard(row: Account, told: Unheard) -> None:
@@ -365,7 +405,7 @@ def _hold(row: Account) -> None:
 
 def still_active(account: UUID) -> bool:
     """Whether a stream may go on."""
-    return Account.everywhere.filter(pk=account, state="active", removed_at=None).exists()  # everywhere: the runtime holds its lease
+    return _all_ours().filter(pk=account, state="active", removed_at=None).exists()
 
 
 def note_well(account: UUID, next_look: datetime | None, due: datetime | None = None, seen: Mapping[str, LimitLeft] | None = None) -> None:
@@ -375,6 +415,8 @@ def note_well(account: UUID, next_look: datetime | None, due: datetime | None = 
     """
     with transaction.atomic():
         row = Account.everywhere.select_for_update().get(pk=account)  # everywhere: the runtime holds its lease
+        if not _ours(row):
+            return
         _note_silence(row, due)
         row.last_ok_at, row.failures, row.health, row.mend = now(), 0, "", ""
         if row.state == "broken":
@@ -416,13 +458,15 @@ def forget_leases() -> None:
 
 def release(account: UUID) -> None:
     """Give the lease back at once, so that the next process need not wait for it to end."""
-    Account.everywhere.filter(pk=account).update(next_look_at=now(), leased_until=None)  # everywhere: the runtime holds its lease
+    _all_ours().filter(pk=account).update(next_look_at=now(), leased_until=None)
 
 
 def note_fault(account: UUID, error: ConnectorError, seen: Mapping[str, LimitLeft] | None = None) -> None:
     """Say what is wrong in plain words, open a gap, look again later: 5 s, doubling to 15 min; credentials refused: hourly."""
     with transaction.atomic():
         row = Account.everywhere.select_for_update().get(pk=account)  # everywhere: the runtime holds its lease
+        if not _ours(row):
+            return
         row.failures += 1
         row.health, row.mend = error.text[:500], error.mend[:500]
         wait = min(5 * 2 ** min(row.failures - 1, 12), 900) * (0.8 + random.random() * 0.4)  # noqa: S311 - spreads retries

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from cxm.channels.contracts import AuthExpired, Polled, RateLimited, Unavailable
+from cxm.channels.contracts import AuthExpired, Polled, RateLimited, RawDelivery, Unavailable
 from cxm.connect import api as connect
 from cxm.connect import runtime
-from cxm.connect.models import Account, Gap
+from cxm.connect.models import Account, Delivery, Gap
 from cxm.govern import api as govern
 from cxm.kernel.actor import Actor
 from cxm.kernel.clock import now
@@ -112,3 +112,32 @@ def test_a_fault_opens_one_gap_and_health_ends_it(account: UUID) -> None:
 def test_how_long_it_waits_after_a_fault(account: UUID, error: Any, least: float, most: float) -> None:
     runtime.note_fault(account, error)
     assert least < (row(account).next_look_at - now()).total_seconds() < most
+
+
+def test_a_process_that_slept_through_its_lease_turns_nothing_back(account: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
+    sleeper, other = uuid4(), uuid4()
+    monkeypatch.setattr(runtime, "own", lambda: sleeper)
+    assert claimed() == [account]
+    runtime.keep(account, Polled((), {"uid": 1}), "stream")
+    change(account, next_look_at=now() - timedelta(seconds=1), leased_until=now() - timedelta(seconds=1))
+    monkeypatch.setattr(runtime, "own", lambda: other)
+    assert claimed() == [account]
+    runtime.keep(account, Polled((), {"uid": 9}), "stream")
+    held = row(account)
+    monkeypatch.setattr(runtime, "own", lambda: sleeper)
+    assert runtime.renew([account], {account}) == set()
+    late = RawDelivery("late", b"From: a@b.example\r\n\r\nhello", {}, now())
+    for _ in range(2):
+        with pytest.raises(runtime.LeaseLost):
+            runtime.keep(account, Polled((late,), {"uid": 2}), "stream")
+    runtime.note_well(account, now())
+    runtime.note_fault(account, Unavailable("away"))
+    runtime.release(account)
+    assert not runtime.still_active(account)
+    after = row(account)
+    assert (after.cursor, after.leased_by, after.leased_until, after.next_look_at, after.failures, after.health) == (
+        {"uid": 9}, other, held.leased_until, held.next_look_at, 0, "",
+    )  # fmt: skip
+    assert Delivery.objects.for_organization(after.organization_id).filter(account_id=account).count() == 1, "what it heard is kept, once"
+    monkeypatch.setattr(runtime, "own", lambda: other)
+    assert runtime.renew([account]) == {account}
