@@ -68,7 +68,8 @@ def test_it_is_paused_where_its_member_left_or_lost_the_right(house: House, rece
         assert "may no longer have it called" in shown["reason"]
         assert call("PATCH", f"/webhooks/{made['id']}", {"active": True}).json()["active"] is True
         assert turn() == 1
-        assert receiver.data()[0]["change"] == "after"
+        assert receiver.names() == ["govern.rights_changed", "connect.account_changed"]
+        assert receiver.data()[-1]["change"] == "after"
         receiver.got.clear()
         assert call("DELETE", f"/webhooks/{made['id']}").status_code == 204
 
